@@ -1,0 +1,1 @@
+"""What Kedro loads and saves for this project."""

@@ -1,0 +1,76 @@
+"""What surrounds a run: its record beside the results, and the headline at its end."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from kedro.framework.hooks import hook_impl
+from kedro.io import AbstractVersionedDataset, CatalogProtocol
+from kedro.pipeline import Pipeline
+
+logger = logging.getLogger(__name__)
+
+
+def _tasks(pipeline: Pipeline) -> list[str]:
+    return sorted({node.namespace.split(".")[0] for node in pipeline.nodes if node.namespace})
+
+
+def _versions(pipeline: Pipeline, catalog: CatalogProtocol) -> dict[str, str]:
+    """Return the version of each versioned dataset that the run read or wrote."""
+    found = {}
+    for name in sorted(pipeline.datasets()):
+        dataset = catalog[name] if name in catalog else None
+        if isinstance(dataset, AbstractVersionedDataset) and dataset.exists():
+            version = dataset.resolve_load_version()
+            if version is not None:
+                found[name] = version
+    return found
+
+
+class RunRecord:
+    """Saves `<task>.record`: command, versions of software and data, parameters, data hashes."""
+
+    @hook_impl
+    def after_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol
+    ) -> None:
+        from bodysounds.reporting.record import data_hashes, run_record
+
+        for task in _tasks(pipeline):
+            name = f"{task}.record"
+            if name not in catalog:
+                continue
+            mine = {n for n in pipeline.datasets() if n.startswith(f"{task}.")}
+            tables = {
+                entry: catalog.load(f"{task}.{entry}")
+                for entry in ("manifest", "waveforms")
+                if f"{task}.{entry}" in mine and catalog.exists(f"{task}.{entry}")
+            }
+            record = {
+                **run_record(),
+                "run": {
+                    key: run_params.get(key)
+                    for key in ("run_id", "env", "pipeline_names", "runtime_params", "runner")
+                },
+                "parameters": catalog.load("parameters").get(task, {}),
+                "dataset_versions": _versions(pipeline, catalog),
+                "data": data_hashes(**tables),
+            }
+            catalog.save(name, record)
+
+
+class Headline:
+    """Logs, at the end of a run, the number, what it stands on, and where the report is."""
+
+    @hook_impl(trylast=True)
+    def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
+        from bodysounds.reporting.headline import headline
+
+        for task in _tasks(pipeline):
+            if f"{task}.metrics" not in pipeline.outputs() | pipeline.datasets():
+                continue
+            logger.info("%s: %s", task, headline(catalog.load(f"{task}.metrics")))
+            report = catalog[f"{task}.report"]
+            if isinstance(report, AbstractVersionedDataset) and report.exists():
+                logger.info("%s: the report is %s", task, report._get_load_path())

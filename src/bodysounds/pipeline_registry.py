@@ -1,0 +1,66 @@
+"""Which pipelines there are: a task is stages under its name."""
+
+from __future__ import annotations
+
+import warnings
+
+from kedro.pipeline import Pipeline
+
+from bodysounds.pipelines import (
+    featurize,
+    fold,
+    ingest,
+    report,
+    score_pairs,
+    split,
+    threshold,
+    train_embedding,
+)
+
+FOLDS = 5
+
+
+def verification(task: str) -> Pipeline:
+    """From recordings to a report: train on train, choose on dev, score test once."""
+    stages = (ingest, split, featurize, train_embedding, score_pairs, threshold)
+    return Pipeline(
+        [*(stage.create_pipeline() for stage in stages), report.create_pipeline("figure.training")],
+        namespace=task,
+    )
+
+
+def evaluation(task: str) -> Pipeline:
+    """The same for an encoder that exists: nothing is trained."""
+    stages = (ingest, split, featurize, score_pairs, threshold, report)
+    return Pipeline([stage.create_pipeline() for stage in stages], namespace=task)
+
+
+def cross_validation(task: str) -> Pipeline:
+    """Each group is tested once, by an encoder that never heard it; the scores are pooled."""
+    folds = [fold.create_pipeline(number, FOLDS) for number in range(FOLDS)]
+    return Pipeline(
+        [
+            ingest.create_pipeline(),
+            split.create_pipeline(with_trials=False),
+            featurize.create_pipeline(),
+            *folds,
+            fold.create_pool(FOLDS),
+            threshold.create_pipeline(),
+            report.create_pipeline(encoder="fold_0.encoder"),
+        ],
+        namespace=task,
+    )
+
+
+def register_pipelines() -> dict[str, Pipeline]:
+    """Return every pipeline by the name that `kedro run --pipelines=` takes."""
+    with warnings.catch_warnings():
+        # `figure.det` and `fold_0.scores` are namespaces on purpose
+        warnings.filterwarnings("ignore", "One or more dataset names contain", UserWarning)
+        cries = verification("cry_verification")
+        return {
+            "cry_verification": cries,
+            "cry_verification_evaluate": evaluation("cry_verification"),
+            "cry_verification_folds": cross_validation("cry_verification"),
+            "__default__": cries,
+        }

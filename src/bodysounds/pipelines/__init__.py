@@ -1,0 +1,1 @@
+"""The stages: one folder each, thin nodes over the library."""

@@ -1,0 +1,29 @@
+"""Nodes of `fold`."""
+
+from __future__ import annotations
+
+from bodysounds.types import Table
+
+
+def subsets_of_fold(subsets: Table, fold: int, n_folds: int) -> Table:
+    """Return the subsets in which this fold is test and the next one dev."""
+    from bodysounds.splitting.subsets import take_fold
+
+    return take_fold(subsets, fold, n_folds)
+
+
+def pool(*tables: Table) -> tuple[Table, Table]:
+    """Return all scores and all trials, from tables in the order scores, trials, fold by fold.
+
+    A pair may be a dev trial of one fold and a test trial of the next, so the fold stands
+    before its trial_id.
+    """
+    import pandas as pd
+
+    def joined(parts: tuple[Table, ...]) -> Table:
+        return pd.concat(
+            [part.assign(trial_id=f"fold_{k}:" + part["trial_id"]) for k, part in enumerate(parts)],
+            ignore_index=True,
+        )
+
+    return joined(tables[0::2]), joined(tables[1::2])

@@ -1,0 +1,62 @@
+"""The stage `report`."""
+
+from __future__ import annotations
+
+from kedro.pipeline import Node, Pipeline
+
+from bodysounds.pipelines.report.nodes import draw, measure, submit, write_page
+
+FIGURES = ("figure.det", "figure.histogram", "figure.eer", "figure.shortcuts")
+
+
+def create_pipeline(*more_figures: str, encoder: str = "encoder") -> Pipeline:
+    """scores, operating_point, tables -> metrics, figure.*, submission, report.
+
+    `more_figures` are datasets of earlier stages that the page shows too; `encoder` is the one
+    that its model card describes.
+    """
+    figures = (*FIGURES, *more_figures)
+    tables = ("manifest", "rejected", "subsets", "sides")
+    return Pipeline(
+        [
+            Node(
+                measure,
+                [
+                    "scores",
+                    "trials",
+                    "sides",
+                    "manifest",
+                    "descriptors",
+                    "segments",
+                    "operating_point",
+                    "raw",
+                    "params:report",
+                ],
+                "metrics",
+                name="measure",
+            ),
+            Node(
+                draw,
+                ["scores", "trials", "metrics", "operating_point"],
+                list(FIGURES),
+                name="draw",
+            ),
+            Node(submit, ["scores", "trials", "raw"], "submission", name="submit"),
+            Node(
+                write_page,
+                {
+                    "metrics": "metrics",
+                    "operating_point": "operating_point",
+                    **{name: name for name in tables},
+                    "encoder": encoder,
+                    "raw": "raw",
+                    "parameters": "parameters",
+                    **{name.replace(".", "_"): name for name in figures},
+                },
+                "report",
+                name="write_page",
+            ),
+        ],
+        namespace="report",
+        prefix_datasets_with_namespace=False,
+    )

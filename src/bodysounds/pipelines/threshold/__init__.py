@@ -1,0 +1,3 @@
+"""The operating point, chosen on dev and applied to test."""
+
+from bodysounds.pipelines.threshold.pipeline import create_pipeline as create_pipeline

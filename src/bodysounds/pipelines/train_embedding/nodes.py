@@ -1,0 +1,32 @@
+"""Nodes of `train_embedding`."""
+
+from __future__ import annotations
+
+from bodysounds.params import TrainEmbeddingParams
+from bodysounds.types import Encoder, Figure, Packed, Table
+
+
+def train(
+    waveforms: Packed,
+    segments: Table,
+    sides: Table,
+    manifest: Table,
+    subsets: Table,
+    trials: Table,
+    params: TrainEmbeddingParams,
+) -> tuple[Encoder, Table]:
+    """Return the encoder of the epoch that dev chose, and a row an epoch."""
+    from bodysounds.models.encoder import load_encoder
+    from bodysounds.sides import build_sides
+    from bodysounds.training.embedding import train_encoder
+
+    table = build_sides(waveforms, segments, sides, manifest, subsets)
+    init = load_encoder(params.init_from) if params.init_from else None
+    return train_encoder(waveforms, table, trials, params, init)
+
+
+def draw_training(history: Table) -> Figure:
+    """Return the training curves."""
+    from bodysounds.figures.training import training_figure
+
+    return training_figure(history)
