@@ -1,8 +1,12 @@
-"""Shared fixtures: real recordings, where a folder of them is named, and small synthetic corpora."""
+"""Shared fixtures: real recordings, where a folder is named, and one finished run."""
 
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -25,3 +29,55 @@ def data_dir() -> Path:
     if not folder.is_dir():
         pytest.fail(f"BODYSOUNDS_DATA is {named!r}, which is no folder")
     return folder
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """A copy of the project in which `kedro run --env=test` has finished."""
+
+    project: Path
+    output: str
+
+    def results(self, layer: str, task: str = "cry_verification") -> Path:
+        return self.project / "data" / layer / "test" / task
+
+    def latest(self, layer: str, name: str) -> Path:
+        """The latest version of a versioned result."""
+        return max(self.results(layer).joinpath(name).glob(f"*/{Path(name).name}"))
+
+
+def kedro(project: Path, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    """Run kedro as a user would, in the project's folder."""
+    environment = {**os.environ, "KEDRO_DISABLE_TELEMETRY": "1", "COLUMNS": "200"}
+    environment["PYTHONPATH"] = str(project / "src")
+    return subprocess.run(
+        [sys.executable, "-m", "kedro", *arguments],
+        cwd=project,
+        env=environment,
+        check=check,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+
+
+@pytest.fixture(scope="session")
+def project_copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project without its data, elsewhere."""
+    copy = tmp_path_factory.mktemp("copy") / "project"
+    copy.mkdir()
+    for name in ("conf", "src", "notebooks"):
+        shutil.copytree(
+            PROJECT / name, copy / name, ignore=shutil.ignore_patterns("*.egg-info", "__pycache__")
+        )
+    for name in ("pyproject.toml", ".telemetry", "README.md"):
+        shutil.copy(PROJECT / name, copy / name)
+    return copy
+
+
+@pytest.fixture(scope="session")
+def finished_run(project_copy: Path) -> FinishedRun:
+    """`kedro run --env=test --pipeline=cry_verification`, once for all tests."""
+    done = kedro(project_copy, "run", "--env=test", "--pipeline=cry_verification", check=False)
+    assert done.returncode == 0, done.stdout
+    return FinishedRun(project_copy, done.stdout)

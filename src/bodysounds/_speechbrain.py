@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 
+__all__ = ["ECAPA_TDNN", "Fbank"]
+
 os.environ.setdefault("SB_DISABLE_QUIRKS", "allow_tf32,disable_jit_profiling")
 
-from speechbrain.lobes.features import Fbank as Fbank  # noqa: E402
-from speechbrain.lobes.models.ECAPA_TDNN import ECAPA_TDNN as ECAPA_TDNN  # noqa: E402
+from speechbrain.lobes.features import Fbank
+from speechbrain.lobes.models.ECAPA_TDNN import ECAPA_TDNN

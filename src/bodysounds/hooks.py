@@ -16,7 +16,7 @@ def _tasks(pipeline: Pipeline) -> list[str]:
     return sorted({node.namespace.split(".")[0] for node in pipeline.nodes if node.namespace})
 
 
-def _versions(pipeline: Pipeline, catalog: CatalogProtocol) -> dict[str, str]:
+def _versions(pipeline: Pipeline, catalog: CatalogProtocol[Any]) -> dict[str, str]:
     """Return the version of each versioned dataset that the run read or wrote."""
     found = {}
     for name in sorted(pipeline.datasets()):
@@ -33,8 +33,9 @@ class RunRecord:
 
     @hook_impl
     def after_pipeline_run(
-        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol[Any]
     ) -> None:
+        from bodysounds.params import plain
         from bodysounds.reporting.record import data_hashes, run_record
 
         for task in _tasks(pipeline):
@@ -53,7 +54,7 @@ class RunRecord:
                     key: run_params.get(key)
                     for key in ("run_id", "env", "pipeline_names", "runtime_params", "runner")
                 },
-                "parameters": catalog.load("parameters").get(task, {}),
+                "parameters": plain(catalog.load("parameters").get(task, {})),
                 "dataset_versions": _versions(pipeline, catalog),
                 "data": data_hashes(**tables),
             }
@@ -64,7 +65,7 @@ class Headline:
     """Logs, at the end of a run, the number, what it stands on, and where the report is."""
 
     @hook_impl(trylast=True)
-    def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
+    def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol[Any]) -> None:
         from bodysounds.reporting.headline import headline
 
         for task in _tasks(pipeline):

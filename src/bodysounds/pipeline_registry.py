@@ -24,15 +24,21 @@ def verification(task: str) -> Pipeline:
     """From recordings to a report: train on train, choose on dev, score test once."""
     stages = (ingest, split, featurize, train_embedding, score_pairs, threshold)
     return Pipeline(
-        [*(stage.create_pipeline() for stage in stages), report.create_pipeline("figure.training")],
+        [
+            *(stage.create_pipeline() for stage in stages),
+            report.create_pipeline(task, "figure.training"),
+        ],
         namespace=task,
     )
 
 
 def evaluation(task: str) -> Pipeline:
     """The same for an encoder that exists: nothing is trained."""
-    stages = (ingest, split, featurize, score_pairs, threshold, report)
-    return Pipeline([stage.create_pipeline() for stage in stages], namespace=task)
+    stages = (ingest, split, featurize, score_pairs, threshold)
+    return Pipeline(
+        [*(stage.create_pipeline() for stage in stages), report.create_pipeline(task)],
+        namespace=task,
+    )
 
 
 def cross_validation(task: str) -> Pipeline:
@@ -46,7 +52,7 @@ def cross_validation(task: str) -> Pipeline:
             *folds,
             fold.create_pool(FOLDS),
             threshold.create_pipeline(),
-            report.create_pipeline(encoder="fold_0.encoder"),
+            report.create_pipeline(task, encoder="fold_0.encoder"),
         ],
         namespace=task,
     )

@@ -59,8 +59,13 @@ class FolderCorpus(_RawCorpus):
         metadata: dict[str, Any] | None = None,
     ) -> None:
         self._filepath = Path(filepath).expanduser()
-        self._about = {"reader": reader, "name": name, "options": options or {}}
-        self._terms = {"licence": licence, "citation": citation}
+        self._about: dict[str, Any] = {
+            "reader": reader,
+            "name": name,
+            "options": options or {},
+            "licence": licence,
+            "citation": citation,
+        }
         self.metadata = metadata
 
     def load(self) -> Corpus:
@@ -71,7 +76,7 @@ class FolderCorpus(_RawCorpus):
                 f"{self._filepath} is no folder: name the folder that holds "
                 f"{self._about['name']} with --params raw=/path/to/it"
             )
-        return Corpus(root=self._filepath, **self._about, **self._terms)
+        return Corpus(root=self._filepath, **self._about)
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._filepath), **self._about}

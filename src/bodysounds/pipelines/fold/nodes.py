@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bodysounds.params import SplitParams
 from bodysounds.types import Table
 
 
@@ -10,6 +11,15 @@ def subsets_of_fold(subsets: Table, fold: int, n_folds: int) -> Table:
     from bodysounds.splitting.subsets import take_fold
 
     return take_fold(subsets, fold, n_folds)
+
+
+def trials_of_fold(
+    sides: Table, manifest: Table, subsets: Table, listed_trials: Table, params: SplitParams
+) -> Table:
+    """Return all pairs of the fold's dev and test; the corpus listed its own for other subsets."""
+    from bodysounds.splitting.trials import make_trials
+
+    return make_trials(sides, manifest, subsets, listed_trials.iloc[:0], params)
 
 
 def pool(*tables: Table) -> tuple[Table, Table]:

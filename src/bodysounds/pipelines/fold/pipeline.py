@@ -7,25 +7,22 @@ from functools import partial, update_wrapper
 from kedro.pipeline import Node, Pipeline
 
 from bodysounds.pipelines import score_pairs, train_embedding
-from bodysounds.pipelines.fold.nodes import pool, subsets_of_fold
-from bodysounds.pipelines.split.nodes import list_trials
+from bodysounds.pipelines.fold.nodes import pool, subsets_of_fold, trials_of_fold
 
-SHARED = ("manifest", "segments", "sides", "listed_trials", "waveforms", "descriptors")
+SHARED = ("raw", "manifest", "segments", "sides", "listed_trials", "waveforms", "descriptors")
 
 
 def create_pipeline(number: int, n_folds: int) -> Pipeline:
     """Shared tables -> fold_<number>.{subsets, trials, encoder, history, embeddings, scores}."""
-    choose = update_wrapper(
-        partial(subsets_of_fold, fold=number, n_folds=n_folds), subsets_of_fold
-    )
+    choose = update_wrapper(partial(subsets_of_fold, fold=number, n_folds=n_folds), subsets_of_fold)
     return Pipeline(
         [
             Node(choose, "all_subsets", "subsets", name="subsets_of_fold"),
             Node(
-                list_trials,
+                trials_of_fold,
                 ["sides", "manifest", "subsets", "listed_trials", "params:split"],
                 "trials",
-                name="list_trials",
+                name="trials_of_fold",
             ),
             train_embedding.create_pipeline(),
             score_pairs.create_pipeline(),
@@ -33,8 +30,7 @@ def create_pipeline(number: int, n_folds: int) -> Pipeline:
         namespace=f"fold_{number}",
         inputs={**{name: name for name in SHARED}, "all_subsets": "subsets"},
         parameters={
-            name: name
-            for name in ("params:split", "params:train_embedding", "params:score_pairs")
+            name: name for name in ("params:split", "params:train_embedding", "params:score_pairs")
         },
     )
 

@@ -10,4 +10,4 @@ def read_corpus(raw: Corpus, params: IngestParams) -> tuple[Table, Table, Table,
     """Return manifest, rejected, segments, sides and the trials that the corpus lists."""
     from bodysounds.corpora.ingest import ingest
 
-    return tuple(ingest(raw, params))
+    return ingest(raw, params)

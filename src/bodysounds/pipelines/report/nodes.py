@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bodysounds.params import ReportParams
+from bodysounds.params import ReportParams, plain
 from bodysounds.types import Corpus, Encoder, Figure, Metrics, Picture, Table
 
 
@@ -14,6 +14,7 @@ def measure(
     descriptors: Table,
     segments: Table,
     operating_point: Metrics,
+    subsets: Table,
     raw: Corpus,
     params: ReportParams,
 ) -> Metrics:
@@ -30,6 +31,7 @@ def measure(
         operating_point,
         params,
         synthetic=raw.synthetic,
+        subsets=subsets,
     )
 
 
@@ -68,6 +70,8 @@ def write_page(
     encoder: Encoder,
     raw: Corpus,
     parameters: Metrics,
+    *,
+    task: str,
     **figures: Picture,
 ) -> str:
     """Return the report as one self-contained HTML page."""
@@ -84,5 +88,6 @@ def write_page(
         sides=sides,
         encoder=encoder,
         corpus=raw,
-        record={**run_record(), "parameters": parameters},
+        record={**run_record(), "parameters": plain(parameters.get(task, {}))},
+        task=task,
     )

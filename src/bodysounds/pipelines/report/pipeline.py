@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial, update_wrapper
+
 from kedro.pipeline import Node, Pipeline
 
 from bodysounds.pipelines.report.nodes import draw, measure, submit, write_page
@@ -9,13 +11,14 @@ from bodysounds.pipelines.report.nodes import draw, measure, submit, write_page
 FIGURES = ("figure.det", "figure.histogram", "figure.eer", "figure.shortcuts")
 
 
-def create_pipeline(*more_figures: str, encoder: str = "encoder") -> Pipeline:
+def create_pipeline(task: str, *more_figures: str, encoder: str = "encoder") -> Pipeline:
     """scores, operating_point, tables -> metrics, figure.*, submission, report.
 
-    `more_figures` are datasets of earlier stages that the page shows too; `encoder` is the one
+    `task` is the page's name; `more_figures` are datasets of earlier stages that the page shows too; `encoder` is the one
     that its model card describes.
     """
     figures = (*FIGURES, *more_figures)
+    page = update_wrapper(partial(write_page, task=task), write_page)
     tables = ("manifest", "rejected", "subsets", "sides")
     return Pipeline(
         [
@@ -29,6 +32,7 @@ def create_pipeline(*more_figures: str, encoder: str = "encoder") -> Pipeline:
                     "descriptors",
                     "segments",
                     "operating_point",
+                    "subsets",
                     "raw",
                     "params:report",
                 ],
@@ -43,7 +47,7 @@ def create_pipeline(*more_figures: str, encoder: str = "encoder") -> Pipeline:
             ),
             Node(submit, ["scores", "trials", "raw"], "submission", name="submit"),
             Node(
-                write_page,
+                page,
                 {
                     "metrics": "metrics",
                     "operating_point": "operating_point",

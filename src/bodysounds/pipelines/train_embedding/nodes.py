@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bodysounds.params import TrainEmbeddingParams
-from bodysounds.types import Encoder, Figure, Packed, Table
+from bodysounds.types import Corpus, Encoder, Figure, Packed, Table
 
 
 def train(
@@ -25,8 +25,8 @@ def train(
     return train_encoder(waveforms, table, trials, params, init)
 
 
-def draw_training(history: Table) -> Figure:
+def draw_training(history: Table, raw: Corpus) -> Figure:
     """Return the training curves."""
     from bodysounds.figures.training import training_figure
 
-    return training_figure(history)
+    return training_figure(history, synthetic=raw.synthetic)

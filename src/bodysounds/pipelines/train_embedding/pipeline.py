@@ -25,7 +25,7 @@ def create_pipeline() -> Pipeline:
                 ["encoder", "history"],
                 name="train",
             ),
-            Node(draw_training, "history", "figure.training", name="draw_training"),
+            Node(draw_training, ["history", "raw"], "figure.training", name="draw_training"),
         ],
         namespace="train_embedding",
         prefix_datasets_with_namespace=False,

@@ -1,0 +1,1 @@
+"""Reading, resampling, packing, front ends, augmentation and descriptors of sound."""

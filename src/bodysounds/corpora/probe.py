@@ -1,0 +1,98 @@
+"""Opens every listed file once: is it there, whole and audible, how long, and what is its hash."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from bodysounds.audio.parallel import ordered_map
+from bodysounds.audio.read import AudioError, check_usable, decode, file_bytes
+from bodysounds.corpora.base import Corpus, Listing
+from bodysounds.params import IngestParams
+from bodysounds.progress import track
+from bodysounds.types import Table
+
+logger = logging.getLogger(__name__)
+
+MANIFEST_COLUMNS = (
+    "recording_id",
+    "subject_id",
+    "group_id",
+    "session_id",
+    "recorded_at",
+    "order",
+    "path",
+    "duration_s",
+    "sample_rate",
+    "sha256",
+    "domain",
+    "sex",
+    "age",
+    "label",
+    "subset_hint",
+    "codec",
+)
+
+
+class Probed(NamedTuple):
+    """What one file turned out to be; `reason` is empty where it can be used."""
+
+    duration_s: float
+    sample_rate: int
+    sha256: str
+    reason: str
+
+
+def probe(corpus: Corpus, listing: Listing, params: IngestParams) -> tuple[Table, Table]:
+    """Return (manifest, rejected): the recordings that can be used, and path and reason of others.
+
+    Every file is read and decoded in full, in threads. Raises ValueError where more than
+    `params.max_rejected_share` of the files is rejected.
+    """
+    paths = listing.recordings["path"].tolist()
+
+    def work(path: str) -> Probed:
+        return probe_file(Path(corpus.root), path, params)
+
+    found = list(track(ordered_map(work, paths, params.workers), "reading", total=len(paths)))
+    reasons = np.array([one.reason for one in found], dtype=object)
+    bad = reasons != ""
+    rejected = pd.DataFrame({"path": np.array(paths, dtype=object)[bad], "reason": reasons[bad]})
+    rejected = rejected.astype("str")
+    _judge(rejected, len(paths), params.max_rejected_share)
+    good = [one for one in found if not one.reason]
+    manifest = listing.recordings[~bad].reset_index(drop=True)
+    manifest["duration_s"] = np.array([one.duration_s for one in good], dtype=np.float64)
+    manifest["sample_rate"] = np.array([one.sample_rate for one in good], dtype=np.int64)
+    manifest["sha256"] = pd.Series([one.sha256 for one in good], dtype="str")
+    return manifest[list(MANIFEST_COLUMNS)], rejected
+
+
+def probe_file(root: Path, path: str, params: IngestParams) -> Probed:
+    """Return what the file root/path is; it is read once, hashed and decoded."""
+    try:
+        data = file_bytes(root / path, path)
+        samples, rate = decode(data, path)
+        check_usable(samples, rate, path, params.min_duration_s, params.silence_dbfs)
+    except AudioError as error:
+        return Probed(0.0, 0, "", str(error))
+    return Probed(len(samples) / rate, rate, hashlib.sha256(data).hexdigest(), "")
+
+
+def _judge(rejected: Table, n_files: int, max_share: float) -> None:
+    if rejected.empty:
+        return
+    share = len(rejected) / n_files
+    first = "; ".join(rejected["reason"].head(3))
+    counted = f"{len(rejected)} of {n_files} files ({share:.1%}) are rejected"
+    if share > max_share:
+        raise ValueError(
+            f"{counted}, more than ingest.max_rejected_share = {max_share:g} allows: mend the "
+            f"files or raise that share; the first reasons: {first}"
+        )
+    logger.warning("%s and listed in `rejected`; the first reasons: %s", counted, first)

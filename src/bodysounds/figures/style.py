@@ -1,0 +1,62 @@
+"""How figures look: readable in grey and by colour-blind readers (palette of Okabe and Ito)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from matplotlib.figure import Figure
+
+from bodysounds.types import Metrics
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#5A5A5A"
+INK = "#222222"
+
+LABELS = {
+    "ours": "ours",
+    "untrained": "untrained network",
+    "mfcc": "MFCC mean and deviation",
+    "random": "random",
+}
+COLOURS = {"ours": BLUE, "untrained": ORANGE, "mfcc": GREEN, "random": GREY}
+LINES = {"ours": "-", "untrained": "--", "mfcc": "-.", "random": ":"}
+MARKERS = {"ours": "o", "untrained": "s", "mfcc": "^", "random": "D"}
+
+
+def label(system: str) -> str:
+    """Return a system's name as readers see it."""
+    return LABELS.get(system, system.replace("_", " "))
+
+
+def new_figure(width: float = 6.4, height: float = 4.6) -> tuple[Figure, Axes]:
+    """Return a figure of a size in inches with one plain pair of axes, apart from pyplot."""
+    figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
+    axes = figure.add_subplot()
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(color="#DDDDDD", linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.tick_params(colors=INK, labelsize=9)
+    return figure, axes
+
+
+def title(figure: Figure, text: str, about: str = "") -> None:
+    """Write a title over `about`, lines in small type, at the top left of the figure."""
+    height = figure.get_figheight()
+    used = 0.42 + 0.19 * len(about.splitlines())  # inches
+    figure.text(0.02, 1 - 0.1 / height, text, fontsize=12.5, fontweight="bold", color=INK, va="top")
+    figure.text(0.02, 1 - 0.36 / height, about, fontsize=9, color=GREY, va="top", linespacing=1.35)
+    figure.set_layout_engine("constrained", rect=(0, 0, 1, 1 - used / height))
+
+
+def about(metrics: Metrics) -> str:
+    """Return what the headline's numbers stand on, in two lines; synthetic sound is named."""
+    head = metrics["headline"]
+    counts = metrics[head["subset"]]["ours"]
+    where = f"{head['subset']}, {head['condition'].replace('_', ' ')}"
+    synthetic = " · SYNTHETIC sound" if head["synthetic"] else ""
+    return (
+        f"{where}{synthetic}\n{counts['n_target']:,} target pairs of "
+        f"{counts['n_target_subjects']:,} subjects, {counts['n_nontarget']:,} non-target pairs"
+    )

@@ -1,0 +1,1 @@
+"""Losses, one a file: a pure function under each module."""

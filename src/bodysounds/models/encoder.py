@@ -1,0 +1,149 @@
+"""An encoder: weights of an embedding network, and all that is needed to use them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from bodysounds.models.network import EmbeddingNetwork, build_body, detached
+
+FORMAT = "bodysounds.encoder/1"
+# one key only: safetensors writes several in random order, and equal encoders would differ
+METADATA = "bodysounds"
+RETRAIN = "give an encoder that train_embedding saved"
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """Weights with what they belong to."""
+
+    state: dict[str, Tensor]
+    """Weights of the network by name, on the CPU."""
+    architecture: dict[str, Any]
+    """name (ecapa), n_mels, channels, depth, dim."""
+    front_end: dict[str, Any]
+    """name, sample_rate (Hz), n_mels."""
+    training: dict[str, Any] = field(default_factory=dict)
+    """How it was trained: seed, epochs, chosen epoch, dev EER, parameters. Plain JSON values."""
+
+
+def network(encoder: Encoder) -> EmbeddingNetwork:
+    """Return the encoder's network in eval mode on the CPU; ValueError where keys do not fit."""
+    check_state(encoder, "the encoder")
+    module = EmbeddingNetwork(encoder.architecture, encoder.front_end, seed=0)
+    module.body.load_state_dict(encoder.state)
+    return module.eval()
+
+
+def untrained(encoder: Encoder, seed: int) -> Encoder:
+    """Return an encoder of the same architecture and front end with random weights."""
+    body = build_body(encoder.architecture, seed)
+    return Encoder(
+        state=detached(body),
+        architecture=dict(encoder.architecture),
+        front_end=dict(encoder.front_end),
+        training={"seed": seed, "epochs": 0},
+    )
+
+
+def state_sha256(state: Mapping[str, Tensor]) -> str:
+    """Return the sha256, in hex, of weights and their names."""
+    digest = hashlib.sha256()
+    for name, weight in sorted(state.items()):
+        digest.update(f"{name} {weight.dtype} {tuple(weight.shape)} ".encode())
+        digest.update(weight.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def check_state(encoder: Encoder, where: str) -> None:
+    """Raise ValueError, naming a weight, where the weights are not those of the architecture."""
+    with torch.device("meta"):
+        expected = build_body(encoder.architecture, seed=0).state_dict()
+    have = encoder.state
+    for names, verdict in (
+        (sorted(expected.keys() - have.keys()), "lacks"),
+        (sorted(have.keys() - expected.keys()), "has the unknown"),
+    ):
+        if names:
+            raise ValueError(
+                f"{where} {verdict} weight {names[0]!r} ({len(names)} in all) for its architecture "
+                f"{encoder.architecture}: {RETRAIN}"
+            )
+    for name, weight in expected.items():
+        if have[name].shape != weight.shape:
+            raise ValueError(
+                f"{where} has weight {name!r} of shape {tuple(have[name].shape)} where its "
+                f"architecture has {tuple(weight.shape)}: {RETRAIN}"
+            )
+
+
+def save_encoder(path: str | Path, encoder: Encoder) -> None:
+    """Write an encoder to a .safetensors file, all or nothing; equal encoders give equal bytes."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    about = {
+        "format": FORMAT,
+        "architecture": encoder.architecture,
+        "front_end": encoder.front_end,
+        "training": encoder.training,
+    }
+    state = {name: weight.contiguous() for name, weight in sorted(encoder.state.items())}
+    content = save(state, {METADATA: json.dumps(about, sort_keys=True, allow_nan=False)})
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with open(partial, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def load_encoder(path: str | Path) -> Encoder:
+    """Return the encoder of a .safetensors file, or the latest one of a folder of versions.
+
+    A folder holds `<version>/<name>`, as a versioned catalog entry writes it. Raises ValueError
+    that names the path where there is none, or where the file is no encoder of this project.
+    """
+    file = _find(Path(path).expanduser())
+    try:
+        with safe_open(file, framework="pt") as opened:
+            metadata = opened.metadata() or {}
+            state = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise ValueError(
+            f"{file} is no safetensors file, or cut short ({error}): {RETRAIN}"
+        ) from error
+    try:
+        about = json.loads(metadata[METADATA])
+        if about["format"] != FORMAT:
+            raise ValueError(f"{file} has the format {about['format']!r}, not {FORMAT!r}")
+        encoder = Encoder(state, about["architecture"], about["front_end"], about["training"])
+    except (KeyError, TypeError, json.JSONDecodeError) as error:
+        raise ValueError(
+            f"{file} does not say what network its weights belong to: {RETRAIN}"
+        ) from error
+    check_state(encoder, str(file))
+    return encoder
+
+
+def _find(path: Path) -> Path:
+    if path.is_file():
+        return path
+    if not path.exists():
+        raise ValueError(f"{path} does not exist: {RETRAIN}, a .safetensors file or its folder")
+    versions = sorted(path.glob("*/*.safetensors")) or sorted(path.glob("*.safetensors"))
+    if not versions:
+        raise ValueError(f"{path} holds no <version>/<name>.safetensors: {RETRAIN}")
+    return versions[-1]

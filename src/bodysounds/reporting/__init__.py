@@ -1,0 +1,1 @@
+"""The numbers of a run gathered, audited, and put on one page."""

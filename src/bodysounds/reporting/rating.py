@@ -1,0 +1,97 @@
+"""One system on one selection of trials: rates, intervals, and what the draws are worth later."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from bodysounds.metrics.bootstrap import percentile_interval
+from bodysounds.metrics.resampling import TooFewSubjectsError
+from bodysounds.metrics.verification import auc, equal_error_rate, rates_at
+from bodysounds.params import ReportParams
+from bodysounds.reporting.plain import plain, plain_interval
+from bodysounds.reporting.trial_table import Selection
+from bodysounds.types import Floats, Metrics
+
+WEIGHTINGS = ("trial", "subject")
+
+
+@dataclass(frozen=True)
+class Rating:
+    """The systems of one selection, rated over one set of draws."""
+
+    selection: Selection
+    params: ReportParams
+    _draws: dict[tuple[str, str], Floats | None] = field(default_factory=dict, repr=False)
+
+    def weights(self, weighting: str) -> Floats | None:
+        """Return the weights of the trials, None where all weigh 1."""
+        own = self.selection.subject_weights if weighting == "subject" else None
+        return None if own is None or np.allclose(own, 1, rtol=1e-12) else own
+
+    def eer(self, system: str, weighting: str) -> float:
+        """Return the EER of a system."""
+        chosen = self.selection
+        return equal_error_rate(chosen.labels, chosen.scores[system], self.weights(weighting))[0]
+
+    def draws_of(self, scores: Floats, weighting: str) -> Floats | None:
+        """Return the EER of each draw, None where there are too few subjects to draw."""
+        try:
+            sample = self.selection.resampler(self.params.n_bootstrap, self.params.seed)
+        except TooFewSubjectsError:
+            return None
+        return sample.draws(scores, "eer", self.weights(weighting))
+
+    def draws(self, system: str, weighting: str) -> Floats | None:
+        # where every trial weighs 1 both weightings are one
+        key = system, "trial" if self.weights(weighting) is None else weighting
+        if key not in self._draws:
+            self._draws[key] = self.draws_of(self.selection.scores[system], weighting)
+        return self._draws[key]
+
+    def interval(self, system: str, weighting: str) -> list[float | None] | None:
+        """Return [low, high] of a system's EER, None without draws."""
+        return plain_interval(self.draws(system, weighting), self.params.level)
+
+    def entry(self, system: str, threshold: float | None = None) -> Metrics:
+        """Return the numbers of a system; null where the selection lacks one of the classes."""
+        chosen = self.selection
+        if not chosen.rateable:
+            none = {"eer": None, "eer_ci95": None}
+            return {**none, "auc": None, **chosen.counts, "at_threshold": None, "by_subject": none}
+        scores = chosen.scores[system]
+        rates = rates_at(chosen.labels, scores, threshold) if threshold is not None else None
+        return {
+            "eer": plain(self.eer(system, "trial")),
+            "eer_ci95": self.interval(system, "trial"),
+            "auc": plain(auc(chosen.labels, scores)),
+            **chosen.counts,
+            "at_threshold": {name: plain(rate) for name, rate in rates.items()} if rates else None,
+            "by_subject": {
+                "eer": plain(self.eer(system, "subject")),
+                "eer_ci95": self.interval(system, "subject"),
+            },
+        }
+
+    def entries(self, threshold: float | None = None) -> Metrics:
+        """Return the entry of every system; the threshold belongs to the scores of `ours`."""
+        return {
+            system: self.entry(system, threshold if system == "ours" else None)
+            for system in self.selection.scores
+        }
+
+    def comparison(self, system: str, weighting: str) -> Metrics | None:
+        """Return EER of `ours` minus that of a system, with its paired interval."""
+        if not self.selection.rateable:
+            return None
+        difference = self.eer("ours", weighting) - self.eer(system, weighting)
+        ours, other = self.draws("ours", weighting), self.draws(system, weighting)
+        if ours is None or other is None:
+            return {"difference": plain(difference), "ci95": None, "excludes_zero": None}
+        low, high = percentile_interval(ours - other, self.params.level)
+        return {
+            "difference": plain(difference),
+            "ci95": [plain(low), plain(high)],
+            "excludes_zero": bool(low > 0 or high < 0),
+        }

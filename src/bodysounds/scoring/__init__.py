@@ -1,0 +1,1 @@
+"""Embeddings of sides, scores of pairs, thresholds."""

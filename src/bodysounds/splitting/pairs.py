@@ -1,0 +1,79 @@
+"""Pairs of sides as arrays of positions, without a loop over pairs."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from bodysounds.corpora.base import some
+from bodysounds.params import SplitParams
+from bodysounds.splitting.side_keys import SideKeys
+
+
+class Pairs(NamedTuple):
+    """Positions in SideKeys, int64, one element a pair."""
+
+    enrol: npt.NDArray[np.int64]
+    test: npt.NDArray[np.int64]
+
+
+def all_pairs(keys: SideKeys, subset: str, params: SplitParams) -> Pairs:
+    """Return the pairs of a subset's sides; which ones, `make_trials` says."""
+    there = (keys.subset == subset) & (keys.subject >= 0)
+    if params.enrol_session is not None and params.test_session is not None:
+        left = np.flatnonzero(there & _in_session(keys, params.enrol_session))
+        right = np.flatnonzero(there & _in_session(keys, params.test_session))
+        enrol, test = np.repeat(left, len(right)), np.tile(right, len(left))
+        kept = enrol != test
+        enrol, test = enrol[kept], test[kept]
+    else:
+        sides = np.flatnonzero(there)
+        first, second = np.triu_indices(len(sides), k=1)
+        enrol, test = sides[first], sides[second]
+    kept = (keys.group[enrol] != keys.group[test]) | (keys.subject[enrol] == keys.subject[test])
+    if params.within_domain:
+        kept &= keys.domain[enrol] == keys.domain[test]
+    return Pairs(enrol[kept], test[kept])
+
+
+def same_session(keys: SideKeys, pairs: Pairs, gap_s: float) -> npt.NDArray[np.bool_]:
+    """Return which pairs share a session or, where one is unknown, are less than gap_s apart."""
+    first, second = keys.session[pairs.enrol], keys.session[pairs.test]
+    known = (first >= 0) & (second >= 0)
+    apart = np.abs(keys.recorded_at[pairs.enrol] - keys.recorded_at[pairs.test])
+    # a nan is not less than anything
+    close: npt.NDArray[np.bool_] = np.where(known, first == second, apart < gap_s)
+    return close
+
+
+def keep_targets(
+    target: npt.NDArray[np.bool_], max_trials: int, seed: int, subset: str
+) -> npt.NDArray[np.int64]:
+    """Return positions, ascending, of all targets and of non-targets up to max_trials in all.
+
+    Raises ValueError where the targets leave no room for a non-target.
+    """
+    targets, others = np.flatnonzero(target), np.flatnonzero(~target)
+    if len(target) <= max_trials:
+        return np.arange(len(target))
+    room = max_trials - len(targets)
+    if room < 1:
+        raise ValueError(
+            f"split.max_trials = {max_trials} leaves no room beside the "
+            f"{len(targets)} target pairs of {subset}, which are all kept: "
+            f"raise it to at least {len(targets) + 1}"
+        )
+    drawn = np.random.default_rng(seed).choice(others, size=room, replace=False)
+    return np.sort(np.concatenate([targets, drawn]))
+
+
+def _in_session(keys: SideKeys, session: str) -> npt.NDArray[np.bool_]:
+    names = [str(name) for name in keys.session_names]
+    if session not in names:
+        raise ValueError(
+            f"no side is of session {session!r} (split.enrol_session, split.test_session): "
+            f"the corpus's sessions are {some(sorted(names), 10) or 'unknown'}"
+        )
+    return np.asarray(keys.session == names.index(session))

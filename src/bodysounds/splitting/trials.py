@@ -1,0 +1,149 @@
+"""Which pairs of sides are compared, and what is known of each pair."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from bodysounds.corpora.base import some, unknown_ids
+from bodysounds.params import SplitParams
+from bodysounds.splitting.pairs import Pairs, all_pairs, keep_targets, same_session
+from bodysounds.splitting.side_keys import SideKeys, side_keys
+from bodysounds.types import Table
+
+logger = logging.getLogger(__name__)
+
+
+def make_trials(
+    sides: Table, manifest: Table, subsets: Table, listed_trials: Table, params: SplitParams
+) -> Table:
+    """Return trial_id, enrol_id, test_id, target (Int64), subset (dev, test) and condition.
+
+    Where the corpus lists trials for a subset, those; else all pairs of its sides:
+    enrol_session x test_session where set, unordered pairs otherwise, within one domain where set.
+    Sides of unknown subjects make no pair, and groups no non-target within themselves. target is 1
+    for one subject. condition is `same_session` for one subject in one known session (or, where
+    sessions are unknown, recorded less than session_gap_s apart), else `across_sessions`. Raises
+    ValueError for listed trials of unknown sides or across subsets, and for a dev without both
+    target and non-target pairs; a test without targets is logged.
+    """
+    keys = side_keys(sides, manifest, subsets)
+    listed = _positions(listed_trials, keys)
+    tables = []
+    for subset in ("dev", "test"):
+        rows = listed[listed["subset"] == subset]
+        if len(rows):
+            tables.append(_listed(rows, keys, subset, params))
+        else:
+            tables.append(_generated(keys, subset, params))
+        _judge(tables[-1], subset)
+    return pd.concat(tables, ignore_index=True)
+
+
+def _generated(keys: SideKeys, subset: str, params: SplitParams) -> Table:
+    pairs = all_pairs(keys, subset, params)
+    target = keys.subject[pairs.enrol] == keys.subject[pairs.test]
+    if params.max_trials is not None:
+        kept = keep_targets(target, params.max_trials, params.seed, subset)
+        pairs, target = Pairs(pairs.enrol[kept], pairs.test[kept]), target[kept]
+    enrol, test = keys.ids[pairs.enrol], keys.ids[pairs.test]
+    return _table(
+        keys,
+        pairs,
+        ids=[f"{a}~{b}" for a, b in zip(enrol, test, strict=True)],
+        target=pd.Series(target.astype(np.int64), dtype="Int64"),
+        subset=subset,
+        gap_s=params.session_gap_s,
+    )
+
+
+def _listed(rows: Table, keys: SideKeys, subset: str, params: SplitParams) -> Table:
+    pairs = Pairs(rows["enrol"].to_numpy(), rows["test"].to_numpy())
+    outside = (keys.subset[pairs.enrol] != subset) | (keys.subset[pairs.test] != subset)
+    if outside.any():
+        raise ValueError(
+            f"{int(outside.sum())} of the {subset} trials that the corpus lists compare sides "
+            f"outside {subset}, first {rows['trial_id'][outside].iloc[0]}: mark their recordings "
+            f"{subset} in the corpus's split, or take those trials out"
+        )
+    target = rows["target"].reset_index(drop=True)
+    both = (keys.subject[pairs.enrol] >= 0) & (keys.subject[pairs.test] >= 0)
+    same = (keys.subject[pairs.enrol] == keys.subject[pairs.test]) & both
+    contrary = target.notna().to_numpy() & both & (target.fillna(0).to_numpy() != same)
+    if contrary.any():
+        logger.warning(
+            "%d listed %s trials contradict the subjects of their sides, first %s: "
+            "the list is believed",
+            int(contrary.sum()),
+            subset,
+            rows["trial_id"].iloc[int(np.flatnonzero(contrary)[0])],
+        )
+    ids = rows["trial_id"].tolist()
+    gap_s = params.session_gap_s
+    return _table(keys, pairs, ids=ids, target=target, subset=subset, gap_s=gap_s)
+
+
+def _table(
+    keys: SideKeys,
+    pairs: Pairs,
+    *,
+    ids: list[str],
+    target: pd.Series[int],
+    subset: str,
+    gap_s: float,
+) -> Table:
+    same = same_session(keys, pairs, gap_s)
+    is_target: npt.NDArray[np.bool_] = target.fillna(0).to_numpy(dtype=np.int64) == 1
+    return pd.DataFrame(
+        {
+            "trial_id": pd.Series(ids, dtype="str"),
+            "enrol_id": pd.Series(keys.ids[pairs.enrol], dtype="str"),
+            "test_id": pd.Series(keys.ids[pairs.test], dtype="str"),
+            "target": target,
+            "subset": pd.Series(subset, range(len(ids)), dtype="str"),
+            "condition": pd.Series(
+                np.where(is_target & same, "same_session", "across_sessions"), dtype="str"
+            ),
+        }
+    )
+
+
+def _positions(listed: Table, keys: SideKeys) -> Table:
+    """Return trial_id, target and subset of listed trials, and their sides as positions in keys."""
+    enrol, test = listed["enrol_id"], listed["test_id"]
+    known = pd.Index(keys.ids)
+    unknown = (set(enrol) | set(test)) - set(known)
+    if unknown:
+        raise ValueError(
+            f"the listed trials name {len(unknown)} sides that are not there: "
+            f"{unknown_ids(unknown, known)}; sides are called like {some(known, 1)}"
+        )
+    repeated = listed["trial_id"].duplicated()
+    if repeated.any():
+        raise ValueError(f"trial_id must be unique, {some(listed['trial_id'][repeated])} repeat")
+    found = listed[["trial_id", "target", "subset"]].reset_index(drop=True)
+    return found.assign(
+        enrol=known.get_indexer(pd.Index(enrol)), test=known.get_indexer(pd.Index(test))
+    )
+
+
+def _judge(trials: Table, subset: str) -> None:
+    n_target, n_other = (int((trials["target"] == value).sum()) for value in (1, 0))
+    lacking = [n for n, count in (("target", n_target), ("non-target", n_other)) if not count]
+    if not lacking:
+        return
+    said = (
+        f"{subset} has no {' and no '.join(lacking)} pair among its {len(trials)} trials "
+        "(a target pair is two sides of one subject)"
+    )
+    if subset == "dev":
+        raise ValueError(
+            f"{said}, so no threshold can be chosen: raise split.dev_share, change split.seed, "
+            "give dev subjects with two recordings, or check enrol_session, test_session and "
+            "within_domain"
+        )
+    if trials["target"].notna().all():
+        logger.warning("%s: it cannot be scored", said)

@@ -1,0 +1,66 @@
+"""Where a training stands: all that a resumed run needs to end as if it had not been stopped."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from torch import Tensor
+
+
+@dataclass
+class State:
+    """Changes with every step; only tensors, numbers, lists and dicts, so that it can be stored."""
+
+    epoch: int = 0
+    """Epochs finished, dev scored."""
+    batch: int = 0
+    """Batches done of the epoch under way."""
+    step: int = 0
+    """Batches done in all."""
+    items: int = 0
+    """Crops of the epoch under way."""
+    seconds: float = 0.0
+    """Spent training in the epoch under way."""
+    sums: dict[str, float] = field(default_factory=dict)
+    """Losses and figures of the epoch under way, each times its crops."""
+    history: list[dict[str, float]] = field(default_factory=list)
+    """A row a finished epoch."""
+    best: dict[str, Tensor] = field(default_factory=dict)
+    """Weights of the best epoch so far, on the CPU."""
+    best_epoch: int = 0
+    """Counted from 1; 0 before the first."""
+
+    def add(self, figures: dict[str, float], n_items: int, seconds: float) -> None:
+        """Count a batch."""
+        for name, value in figures.items():
+            self.sums[name] = self.sums.get(name, 0.0) + value * n_items
+        self.items += n_items
+        self.seconds += seconds
+        self.batch += 1
+        self.step += 1
+
+    def means(self) -> dict[str, float]:
+        """Return the mean of each figure over the epoch's crops."""
+        return {name: total / self.items for name, total in self.sums.items()}
+
+    def close_epoch(self, row: dict[str, float], weights: dict[str, Tensor]) -> None:
+        """Add the row of an epoch and keep its weights where dev likes them best.
+
+        Lower EER first, then higher AUC, then the earlier epoch.
+        """
+        self.history.append(row)
+        ranks = [(r["dev_eer"], -r["dev_auc"]) for r in self.history]
+        if min(ranks) == ranks[-1] and ranks.index(ranks[-1]) == len(ranks) - 1:
+            self.best, self.best_epoch = weights, len(self.history)
+        self.epoch += 1
+        self.batch, self.items, self.seconds, self.sums = 0, 0, 0.0, {}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields by name."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> State:
+        """Return the state of `to_dict`."""
+        return cls(**content)

@@ -1,0 +1,393 @@
+"""Operating point, metrics, shortcut audit and page, on small made tables."""
+
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from reporting_tables import made_tables
+
+from bodysounds.corpora.base import Corpus
+from bodysounds.metrics.verification import equal_error_rate, rates_at
+from bodysounds.params import ReportParams, ThresholdParams
+from bodysounds.reporting.metrics import verification_metrics
+from bodysounds.reporting.operating_point import decisions, operating_point
+from bodysounds.reporting.page import report_page
+from bodysounds.reporting.record import data_hashes, git_state, run_record
+from bodysounds.reporting.shortcuts import side_properties
+from bodysounds.reporting.trial_table import trial_table
+
+FEW = {"n_bootstrap": 60}
+
+
+def point_of(tables, **params):
+    names = ("scores", "trials", "sides", "manifest")
+    return operating_point(*(tables[n] for n in names), ThresholdParams(**FEW, **params))
+
+
+def metrics_of(tables, **params):
+    names = ("scores", "trials", "sides", "manifest", "descriptors", "segments")
+    return verification_metrics(
+        *(tables[n] for n in names), point_of(tables), ReportParams(**FEW, **params), True,
+        tables["subsets"],
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def tables():
+    return made_tables()
+
+
+@pytest.fixture(scope="module")
+def metrics(tables):
+    return metrics_of(tables)
+
+
+def scores_of(tables, subset, system="ours"):
+    trials = tables["trials"]
+    chosen = trials[trials["subset"] == subset]
+    scores = tables["scores"][tables["scores"]["system"] == system].set_index("trial_id")["cosine"]
+    return chosen["target"].to_numpy(int), scores[chosen["trial_id"]].to_numpy()
+
+
+# --- operating point
+
+
+def test_operating_point_is_chosen_on_dev_and_applied_to_test(tables):
+    point = point_of(tables)
+    labels, scores = scores_of(tables, "dev")
+    assert point["threshold"] == equal_error_rate(labels, scores)[1]
+    assert point["prior"] == pytest.approx(0.1)
+    for subset in ("dev", "test"):
+        expected = rates_at(*scores_of(tables, subset), point["threshold"])
+        assert {name: point[subset][name] for name in expected} == pytest.approx(expected)
+        assert (point[subset]["n_target"], point[subset]["n_nontarget"]) == (10, 90)
+        for name in expected:
+            low, high = point[subset][f"{name}_ci95"]
+            assert low <= point[subset][name] <= high
+    assert (point["chosen_on"], point["system"], point["score"]) == ("dev", "ours", "cosine")
+    json.dumps(point, allow_nan=False)
+
+
+def test_test_labels_change_nothing_but_the_test_rates(tables):
+    hidden = hide_test_labels(tables)
+    known, unknown = point_of(tables), point_of(hidden)
+    assert unknown["test"]["far"] is None
+    assert unknown["test"]["far_ci95"] is None
+    assert unknown["test"]["n_target"] == 0
+    assert known | {"test": None} == unknown | {"test": None}
+
+
+def hide_test_labels(tables):
+    trials = tables["trials"].copy()
+    trials.loc[trials["subset"] == "test", "target"] = pd.NA
+    return tables | {"trials": trials}
+
+
+def test_policy_far_keeps_its_promise_on_dev(tables):
+    point = point_of(tables, policy="far", far=0.05)
+    assert 0 < point["dev"]["far"] <= 0.05
+    assert point["options"] == {"far": 0.05}
+
+
+def test_decisions_are_those_of_ours_on_test(tables):
+    point = point_of(tables)
+    table = decisions(tables["scores"], tables["trials"], point)
+    _, scores = scores_of(tables, "test")
+    assert list(table.columns) == ["trial_id", "llr", "decision"]
+    assert len(table) == 100
+    assert table["decision"].tolist() == (scores >= point["threshold"]).astype(int).tolist()
+    assert table["llr"].isna().all()
+    with pytest.raises(ValueError, match=r"no cosine for 1 test trials, such as '0029_B~0029_D'"):
+        decisions(tables["scores"][tables["scores"]["trial_id"] != "0029_B~0029_D"],
+                  tables["trials"], point)  # fmt: skip
+
+
+def test_no_target_pair_in_dev_is_named(tables):
+    trials = tables["trials"]
+    kept = trials[(trials["subset"] != "dev") | (trials["target"] == 0)]
+    with pytest.raises(ValueError, match="no target pair among the 90 labelled dev trials"):
+        point_of(tables | {"trials": kept})
+
+
+def test_targets_across_sessions_choose_the_threshold(tables):
+    trials = tables["trials"].copy()
+    extra = trials[(trials["target"] == 1) & (trials["subset"] == "dev")].assign(
+        trial_id=lambda t: "same:" + t["trial_id"], condition="same_session"
+    )
+    scores = pd.concat([tables["scores"]] + [
+        pd.DataFrame({"system": s, "trial_id": extra["trial_id"], "cosine": 0.99})
+        for s in ("ours", "untrained", "mfcc", "random")
+    ])  # fmt: skip
+    more = tables | {"trials": pd.concat([trials, extra], ignore_index=True), "scores": scores}
+    assert point_of(more)["threshold"] == point_of(tables)["threshold"]
+    subgroups = metrics_of(more)["subgroups"]
+    assert subgroups["across_sessions"]["ours"]["n_target"] == 10
+
+
+# --- the join
+
+
+def test_trials_that_do_not_fit_are_named(tables):
+    args = [tables[n] for n in ("scores", "trials", "sides", "manifest")]
+    trials = tables["trials"].copy()
+    trials.loc[3, "enrol_id"] = "x"
+    with pytest.raises(ValueError, match=r"1 trial.* a side that the corpus has not, such as 'x'"):
+        trial_table(args[0], trials, *args[2:])
+    with pytest.raises(ValueError, match="mfcc has no finite score for 1 of 200 trials"):
+        trial_table(args[0].drop(index=args[0].index[args[0]["system"] == "mfcc"][0]), *args[1:])
+    with pytest.raises(ValueError, match="ours scores trial '0010_B~0010_D' more than once"):
+        trial_table(pd.concat([args[0], args[0].head(1)]), *args[1:])
+
+
+def test_order_of_scores_does_not_matter(tables):
+    mixed = tables | {"scores": tables["scores"].sample(frac=1, random_state=0)}
+    assert point_of(mixed) == point_of(tables)
+
+
+# --- metrics
+
+
+def test_metrics_contract(metrics, tables):
+    assert set(metrics) == {"dev", "test", "headline", "subgroups", "comparisons", "shortcuts",
+                            "definitions"}  # fmt: skip
+    for subset in ("dev", "test"):
+        for system in ("ours", "untrained", "mfcc", "random"):
+            entry = metrics[subset][system]
+            labels, scores = scores_of(tables, subset, system)
+            assert entry["eer"] == pytest.approx(equal_error_rate(labels, scores)[0])
+            low, high = entry["eer_ci95"]
+            assert low <= entry["eer"] <= high
+            assert (entry["n_target"], entry["n_nontarget"]) == (10, 90)
+            assert entry["n_target_subjects"] == 10
+            assert (entry["at_threshold"] is None) == (system != "ours")
+    rates = rates_at(*scores_of(tables, "test"), point_of(tables)["threshold"])
+    assert metrics["test"]["ours"]["at_threshold"] == pytest.approx(rates)
+    head = metrics["headline"]
+    assert (head["subset"], head["system"], head["condition"]) == (
+        "test",
+        "ours",
+        "across_sessions",
+    )
+    assert head["eer"] == metrics["test"]["ours"]["eer"]
+    assert head["eer_ci95"] == metrics["test"]["ours"]["eer_ci95"]
+    assert head["synthetic"] is True
+    assert head["optimistic"] is False
+    assert metrics["subgroups"]["same_session"]["ours"]["eer"] is None
+    assert metrics["subgroups"]["same_session"]["ours"]["n_nontarget"] == 90
+    assert metrics["subgroups"]["all"]["mfcc"]["eer"] == metrics["test"]["mfcc"]["eer"]
+
+
+def test_two_runs_give_equal_bytes(metrics, tables):
+    assert json.dumps(metrics_of(tables), allow_nan=False) == json.dumps(metrics, allow_nan=False)
+
+
+def test_comparisons_are_paired_with_ours(metrics):
+    assert set(metrics["comparisons"]) == {"untrained", "mfcc", "random"}
+    for system, both in metrics["comparisons"].items():
+        entry = both["trial"]
+        expected = metrics["test"]["ours"]["eer"] - metrics["test"][system]["eer"]
+        assert entry["difference"] == pytest.approx(expected)
+        low, high = entry["ci95"]
+        assert entry["excludes_zero"] == (high < 0 or low > 0)
+    assert metrics["comparisons"]["random"]["trial"]["excludes_zero"] is True
+
+
+def test_subjects_weighed_equally_differ_where_one_gives_most_pairs(tables):
+    trials = tables["trials"].copy()
+    # subject 0020 gives ten copies of a target that ours gets wrong
+    first = trials[(trials["enrol_id"] == "0020_B") & (trials["target"] == 1)]
+    copies = pd.concat([first.assign(trial_id=f"copy {k}") for k in range(10)])
+    bad = pd.concat([
+        pd.DataFrame({"system": s, "trial_id": copies["trial_id"], "cosine": -0.9})
+        for s in ("ours", "untrained", "mfcc", "random")
+    ])  # fmt: skip
+    many = tables | {
+        "trials": pd.concat([trials, copies], ignore_index=True),
+        "scores": pd.concat([tables["scores"], bad], ignore_index=True),
+    }
+    by_trial, by_subject = metrics_of(many), metrics_of(many, weighting="subject")
+    entry = by_trial["test"]["ours"]
+    assert entry["n_target_subjects"] == 10
+    assert entry["by_subject"]["eer"] < entry["eer"] - 0.1
+    assert by_subject["headline"]["eer"] == entry["by_subject"]["eer"]
+    assert by_trial["headline"]["eer"] == entry["eer"]
+
+
+def test_without_test_labels_the_headline_is_dev_and_says_so(tables):
+    metrics = metrics_of(hide_test_labels(tables))
+    head = metrics["headline"]
+    assert (head["subset"], head["optimistic"]) == ("dev", True)
+    assert head["eer"] == metrics["dev"]["ours"]["eer"]
+    assert metrics["test"]["ours"]["eer"] is None
+    assert metrics["test"]["ours"]["n_target"] == 0
+    assert "optimistic" in metrics["definitions"]["subset"]
+    json.dumps(metrics, allow_nan=False)
+
+
+def test_some_test_labels_missing_leaves_those_trials_out(tables):
+    trials = tables["trials"].copy()
+    trials.loc[trials.index[-5:], "target"] = pd.NA
+    metrics = metrics_of(tables | {"trials": trials})
+    counts = metrics["test"]["ours"]
+    assert counts["n_target"] + counts["n_nontarget"] == 95
+
+
+def test_one_session_only_is_headlined_as_all(tables):
+    trials = tables["trials"].assign(condition="same_session")
+    metrics = metrics_of(tables | {"trials": trials})
+    assert metrics["headline"]["condition"] == "all"
+    assert "across_sessions was asked for" in metrics["definitions"]["condition"]
+    assert metrics["subgroups"]["across_sessions"]["ours"]["eer"] is None
+
+
+def test_unknown_subjects_are_subjects_of_their_own(tables):
+    manifest = tables["manifest"].copy()
+    manifest.loc[manifest["subject_id"].isin(["0025", "0026"]), "subject_id"] = np.nan
+    metrics = metrics_of(tables | {"manifest": manifest})
+    assert metrics["test"]["ours"]["n_subjects"] == 10  # target pairs join their two sides
+
+
+# --- shortcuts
+
+
+def test_nothing_is_flagged_where_properties_are_random(metrics):
+    audit = metrics["shortcuts"]
+    assert [name for name, e in audit.items() if name != "verdict" and e["flagged"]] == []
+    assert audit["verdict"].startswith("None of the 6 properties audited")
+    for name in ("sample_rate", "codec", "domain"):
+        assert audit[name]["eer"] is None
+        assert audit[name]["skipped"].startswith("constant")
+
+
+def test_a_level_that_is_the_subject_is_flagged_and_named():
+    audit = metrics_of(made_tables(level_is_identity=True))["shortcuts"]
+    assert audit["level"]["eer"] == 0.0
+    assert audit["level"]["flagged"] is True
+    assert audit["noise_floor"]["flagged"] is False
+    assert "level (0.0%)" in audit["verdict"]
+    assert audit["verdict"].startswith("Warning")
+
+
+def test_a_codec_that_is_the_subject_is_flagged(tables):
+    manifest = tables["manifest"].copy()
+    half = manifest["subject_id"].astype(int) % 2 == 0
+    manifest["codec"] = np.where(half, "wav", "mp3")
+    audit = metrics_of(tables | {"manifest": manifest})["shortcuts"]
+    # equal codec: every target, 40 of 90 non-targets; the line from (40/90, 0) to (0, 1)
+    assert audit["codec"]["eer"] == pytest.approx((4 / 9) / (1 + 4 / 9))
+    assert audit["codec"]["flagged"] is True
+
+
+def test_side_properties_by_hand():
+    sides = pd.DataFrame({"side_id": ["a", "a", "b"], "recording_id": ["1", "2", "3"]})
+    manifest = pd.DataFrame(
+        {"recording_id": ["1", "2", "3"], "sample_rate": [8000, 16000, 8000], "codec": "wav",
+         "domain": [None, None, "x"]}
+    )  # fmt: skip
+    segments = pd.DataFrame({"segment_id": ["1", "2", "3"], "recording_id": ["1", "2", "3"]})
+    descriptors = pd.DataFrame(
+        {"segment_id": ["1", "2", "3"], "duration_s": [1.0, 3.0, 2.0],
+         "level_dbfs": [-10.0, -30.0, -np.inf], "peak_dbfs": [np.nan, -3.0, -5.0],
+         "noise_floor_dbfs": np.nan, "bandwidth_hz": [1000.0, 2000.0, 500.0]}
+    )  # fmt: skip
+    numeric, categories = side_properties(sides, manifest, descriptors, segments)
+    assert numeric["duration"].to_dict() == {"a": 4.0, "b": 2.0}
+    assert numeric["level"].to_dict() == {"a": -25.0, "b": -25.0}  # b has none: the others' mean
+    assert numeric["peak"].to_dict() == {"a": -3.0, "b": -5.0}
+    assert numeric["bandwidth"].to_dict() == {"a": 1750.0, "b": 500.0}
+    assert numeric["noise_floor"].isna().all()
+    assert categories["sample_rate"].to_dict() == {"a": "16000+8000", "b": "8000"}
+    assert categories["domain"].to_dict() == {"a": "", "b": "x"}
+
+
+# --- page and record
+
+
+class Page(HTMLParser):
+    """Tags and text of a page; fails on a tag that is not closed."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.tags, self.text, self.open = [], "", []
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in ("meta", "img", "br"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if "style" not in self.open:
+            self.text += data
+
+
+def page_of(tables, metrics, **changes):
+    arguments = {
+        "metrics": metrics,
+        "operating_point": point_of(tables),
+        "figures": {"det": b"png one", "figure_shortcuts": b"png two", "new_one": b"png three"},
+        "rejected": pd.DataFrame({"path": ["a/<i>.wav", "b.wav"], "reason": "too <b>short</b>"}),
+        "record": run_record() | {"command": "kedro run --params 'x=<script>'"},
+        "corpus": Corpus(Path("/nowhere"), "cryceleb", "A & B <corpus>", synthetic=True),
+        "task": "cry_verification",
+    } | {name: tables[name] for name in ("manifest", "subsets", "sides")} | changes  # fmt: skip
+    return report_page(**arguments)
+
+
+def test_page_shows_the_numbers_escapes_and_stands_alone(tables, metrics):
+    html = page_of(tables, metrics)
+    page = Page(html)
+    assert page.open == []
+    head = metrics["headline"]
+    text = " ".join(page.text.split())
+    low, high = head["eer_ci95"]
+    assert f"{head['eer']:.1%}" in text
+    assert f"{low:.1%} to {high:.1%}" in text
+    for system in ("untrained", "mfcc", "random"):
+        assert f"{metrics['test'][system]['eer']:.1%}" in text
+    assert f"{point_of(tables)['threshold']:.4f}" in text
+    assert metrics["shortcuts"]["verdict"] in text
+    assert "Synthetic sound" in text
+    assert "a/<i>.wav" in text
+    assert "too <b>short</b>" in text
+    assert "A & B <corpus>" in text
+    tags = {tag for tag, _ in page.tags}
+    assert not tags & {"script", "link", "b", "i", "corpus", "iframe"}
+    images = [attrs for tag, attrs in page.tags if tag == "img"]
+    assert len(images) == 3
+    assert all(attrs["src"].startswith("data:image/png;base64,") for attrs in images)
+    assert all(attrs["alt"] for attrs in images)
+    assert not re.search(r"(src|href)\s*=\s*[\"']?(http|//|file)|@import|url\(", html)
+
+
+def test_page_of_real_sound_and_unlabelled_test(tables):
+    hidden = hide_test_labels(tables)
+    metrics = metrics_of(hidden)
+    metrics["headline"]["synthetic"] = False
+    html = page_of(hidden, metrics, operating_point=point_of(hidden),
+                   corpus=Corpus(Path("/nowhere"), "cryceleb", "C"))  # fmt: skip
+    text = " ".join(Page(html).text.split())
+    assert "Optimistic." in text
+    assert "n/a" in text
+    assert "ynthetic" not in text
+
+
+def test_record_is_plain_and_hashes_follow_the_content(tables, tmp_path):
+    record = run_record()
+    json.dumps(record, allow_nan=False)
+    assert record["packages"]["numpy"] == np.__version__
+    assert git_state(tmp_path) is None
+    manifest = tables["manifest"]
+    first = data_hashes(manifest)
+    assert first == data_hashes(manifest.sample(frac=1, random_state=0))
+    assert first["recordings"] == len(manifest)
+    assert first != data_hashes(manifest.replace({"sha256": {"0000_B_0": "other"}}))

@@ -1,0 +1,145 @@
+"""kedro-viz shows the pipeline as rooms that open, with metrics and figures in them."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import json
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import FinishedRun, kedro
+
+STAGES = (
+    "ingest",
+    "split",
+    "featurize",
+    "train_embedding",
+    "score_pairs",
+    "threshold",
+    "report",
+)
+SWITCHES = (
+    "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync "
+    "--disable-background-networking --disable-component-update --window-size=1600,1200"
+)
+
+
+@pytest.fixture(scope="module")
+def build(finished_run: FinishedRun) -> Iterator[Path]:
+    """The static site of `kedro viz build --include-previews`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KEDRO_ENV", "test")
+        done = kedro(finished_run.project, "viz", "build", "--include-previews")
+    assert "Success" in done.stdout, done.stdout
+    yield finished_run.project / "build"
+    shutil.rmtree(finished_run.project / "build")
+
+
+@pytest.fixture(scope="module")
+def address(build: Path) -> Iterator[str]:
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    handler = functools.partial(Quiet, directory=str(build))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+@pytest.fixture
+def chromium(tmp_path: Path) -> Iterator[Any]:
+    from selenium import webdriver
+
+    browser, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not (browser and driver):
+        if os.environ.get("BODYSOUNDS_REQUIRE_BROWSER"):
+            pytest.fail("chromium and chromedriver are required here and not installed")
+        pytest.skip("chromium and chromedriver are not installed")
+    options = webdriver.ChromeOptions()
+    options.binary_location = browser
+    for switch in (*SWITCHES.split(), f"--user-data-dir={tmp_path / 'profile'}"):
+        options.add_argument(switch)
+    window = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    yield window
+    window.quit()
+
+
+def test_the_layers_stand_in_order(build: Path) -> None:
+    layers = json.loads((build / "api" / "main").read_text())["layers"]
+    assert [layer.split("_", 1)[1] for layer in layers] == [
+        "raw",
+        "tables",
+        "sound",
+        "protocol",
+        "models",
+        "scores",
+        "reporting",
+    ]
+
+
+@pytest.mark.browser
+def test_seven_rooms_open_and_show_metrics_and_a_figure(address: str, chromium: Any) -> None:
+    from selenium.common.exceptions import (
+        MoveTargetOutOfBoundsException,
+        NoSuchElementException,
+        StaleElementReferenceException,
+    )
+    from selenium.webdriver.common.action_chains import ActionChains
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.support.wait import WebDriverWait
+
+    ignored = (StaleElementReferenceException, MoveTargetOutOfBoundsException)
+    wait = WebDriverWait(chromium, 60, ignored_exceptions=(NoSuchElementException, *ignored))
+
+    def row(name: str) -> Any:
+        """The entry of the list beside the graph."""
+        return wait.until(
+            lambda window: window.find_element(
+                By.CSS_SELECTOR, f"[data-test='node-list-tree-item--row--{name}']"
+            )
+        )
+
+    def graph() -> set[str]:
+        nodes = chromium.find_elements(By.CSS_SELECTOR, ".pipeline-node")
+        return {node.get_attribute("data-id") for node in nodes}
+
+    def open_room(room: str) -> None:
+        def opened(window: Any) -> bool:
+            for node in window.find_elements(By.CSS_SELECTOR, f".pipeline-node[data-id='{room}']"):
+                ActionChains(window).double_click(node).perform()
+            return room not in graph()
+
+        wait.until(opened)
+
+    chromium.get(address)
+    # the hints of a first visit lie over the graph
+    chromium.execute_script("localStorage.setItem('KedroViz', '{\"showFeatureHints\": false}')")
+    chromium.refresh()
+    wait.until(lambda _: graph())
+    open_room("cry_verification")
+    rooms = {f"cry_verification.{stage}" for stage in STAGES}
+    wait.until(lambda _: rooms <= graph())
+    for stage in STAGES:
+        open_room(f"cry_verification.{stage}")
+    chromium.save_screenshot(os.environ.get("BODYSOUNDS_SCREENSHOT", os.devnull))
+
+    for name, selector, shown in (
+        ("cry_verification.metrics", ".pipeline-metadata", "headline"),
+        ("cry_verification.figure.det", ".pipeline-metadata img", None),
+    ):
+        chromium.execute_script("arguments[0].click()", row(name))
+        found = wait.until(
+            lambda window, where=selector: window.find_elements(By.CSS_SELECTOR, where)
+        )
+        if shown:
+            wait.until(lambda _, panel=found[0], text=shown: text in panel.text)
+        else:
+            wait.until(lambda _, image=found[0]: int(image.get_property("naturalWidth")) > 100)
