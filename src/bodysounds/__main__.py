@@ -1,4 +1,4 @@
-"""`python -m bodysounds --pipelines=cry_verification`: run the project without the kedro command."""
+"""`python -m bodysounds --pipelines=cry_verification`: run without the kedro command."""
 
 from __future__ import annotations
 

@@ -16,11 +16,11 @@ def _tasks(pipeline: Pipeline) -> list[str]:
     return sorted({node.namespace.split(".")[0] for node in pipeline.nodes if node.namespace})
 
 
-def _versions(pipeline: Pipeline, catalog: CatalogProtocol[Any]) -> dict[str, str]:
+def _versions(pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> dict[str, str]:
     """Return the version of each versioned dataset that the run read or wrote."""
     found = {}
     for name in sorted(pipeline.datasets()):
-        dataset = catalog[name] if name in catalog else None
+        dataset = catalog.get(name)
         if isinstance(dataset, AbstractVersionedDataset) and dataset.exists():
             version = dataset.resolve_load_version()
             if version is not None:
@@ -33,7 +33,7 @@ class RunRecord:
 
     @hook_impl
     def after_pipeline_run(
-        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol[Any]
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]
     ) -> None:
         from bodysounds.params import plain
         from bodysounds.reporting.record import data_hashes, run_record
@@ -65,7 +65,7 @@ class Headline:
     """Logs, at the end of a run, the number, what it stands on, and where the report is."""
 
     @hook_impl(trylast=True)
-    def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol[Any]) -> None:
+    def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
         from bodysounds.reporting.headline import headline
 
         for task in _tasks(pipeline):

@@ -35,7 +35,8 @@ class SideTable:
                 f"{len(unknown)} side(s) have no audio, such as {unknown[0]!r}: "
                 "make the trials and the waveforms from one manifest"
             )
-        return found.astype(np.int64)
+        rows: Ints = found.astype(np.int64)
+        return rows
 
 
 def build_sides(
@@ -66,7 +67,7 @@ def build_sides(
 
 
 def side_waveform(packed: Packed, spans: Ints, max_samples: int | None = None) -> Floats:
-    """Return a side's segments one after the other, float32 (n,) in [-1, 1), at most max_samples."""
+    """Return a side's segments joined, float32 (n,) in [-1, 1), at most max_samples."""
     pieces = []
     left = max_samples if max_samples is not None else int(spans[:, 1].sum())
     for first, count in spans:

@@ -1,4 +1,4 @@
-"""Who a synthetic infant is, and what changes between its recordings: random draws, no sound yet."""
+"""Who a synthetic infant is, and what changes between its recordings: draws, no sound yet."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ class _RawCorpus(AbstractDataset[Any, Any]):
 
 
 class DemoCorpus(_RawCorpus):
-    """Synthetic cries in the CryCeleb layout, made on the first load and again where `demo` differs.
+    """Synthetic cries in the CryCeleb layout, made on the first load and where `demo` differs.
 
     `demo` holds the fields of `bodysounds.corpora.demo.DemoParams`; load returns a Corpus.
     """
@@ -45,7 +45,7 @@ class DemoCorpus(_RawCorpus):
 
 
 class FolderCorpus(_RawCorpus):
-    """A folder of recordings on this machine and the reader of its layout; load returns a Corpus."""
+    """A folder of recordings and the reader of its layout; load returns a Corpus."""
 
     def __init__(
         self,

@@ -14,8 +14,8 @@ FIGURES = ("figure.det", "figure.histogram", "figure.eer", "figure.shortcuts")
 def create_pipeline(task: str, *more_figures: str, encoder: str = "encoder") -> Pipeline:
     """scores, operating_point, tables -> metrics, figure.*, submission, report.
 
-    `task` is the page's name; `more_figures` are datasets of earlier stages that the page shows too; `encoder` is the one
-    that its model card describes.
+    `task` is the page's name; `more_figures` are datasets of earlier stages that the page shows
+    too; `encoder` is the one that its model card describes.
     """
     figures = (*FIGURES, *more_figures)
     page = update_wrapper(partial(write_page, task=task), write_page)
