@@ -119,6 +119,14 @@ def test_long_sides_are_cut_and_short_ones_repeated(
     assert np.isfinite(embed_waveforms(encoder, [wave[:100], wave[:1]])).all()
 
 
+def test_equal_lengths_share_a_batch(encoder: Encoder) -> None:
+    module, shapes = network(encoder), []
+    module.register_forward_pre_hook(lambda _, given: shapes.append(tuple(given[0].shape)))
+    waveforms = [np.ones(n, dtype=np.float32) for n in (4_000, 7_000, 3_900, 8_000, 10)]
+    embed_waveforms(module, waveforms)
+    assert shapes == [(3, 4_000), (2, 8_000)]
+
+
 def test_embedding_leaves_the_mode_and_the_statistics(
     corpus: tuple[Packed, SideTable, pd.DataFrame], encoder: Encoder
 ) -> None:

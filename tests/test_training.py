@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 import torch
 
+from bodysounds.audio import augment
 from bodysounds.audio.packed import Packed
 from bodysounds.devices import choose_device, use_bf16
 from bodysounds.models.encoder import Encoder, network, save_encoder, untrained
@@ -104,6 +105,24 @@ def test_two_runs_are_equal_and_another_seed_is_not(
         torch.manual_seed(seed + 9)  # the global generator has no say
     assert made_by[0] == made_by[1]
     assert made_by[0] != made_by[2]
+
+
+def test_every_step_draws_its_own_augmentation(
+    corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seeds: list[int] = []
+
+    def spy(batch: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        seeds.append(generator.initial_seed())
+        return batch
+
+    monkeypatch.setitem(augment.WAVEFORM_STEPS, "tilt", spy)
+    chosen = params(tmp_path, epochs=2, augment=[{"name": "tilt"}])
+    train_encoder(*corpus, chosen)
+    train_encoder(*corpus, chosen)
+    assert len(seeds) == 48
+    assert len(set(seeds[:24])) == 24
+    assert seeds[24:] == seeds[:24]
 
 
 @pytest.mark.parametrize(

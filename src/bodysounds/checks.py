@@ -53,7 +53,7 @@ def trials(table: Table) -> None:
     _require(table, "trials", columns, ("trial_id", "subset"))
     unknown = set(table["target"].dropna()) - {0, 1}
     if unknown:
-        raise ValueError(f"trials: a target is 1, 0 or unknown, got {sorted(unknown)[0]!r}")
+        raise ValueError(f"trials: a target is 1, 0 or unknown, got {int(min(unknown))}")
 
 
 def scores(table: Table) -> None:

@@ -94,7 +94,8 @@ def draw_course(voice: Voice, rng: np.random.Generator) -> Course:
     loudness = _loudness(voice, time)
     shimmer = np.exp(4 * voice.jitter * rng.normal(size=time.size))
     tremor = 1 + voice.tremor * onset * vibrato
-    opening = 1 - voice.opening * np.exp(-time / voice.opening_s)
+    closed = np.exp(-time / voice.opening_s) + 0.8 * np.exp(-time[::-1] / voice.opening_s)
+    opening = 1 - voice.opening * np.minimum(closed, 1)
     return Course(
         f0_hz=f0,
         loudness=loudness * voiced * shimmer * tremor,
@@ -119,7 +120,7 @@ def tract_gain(frequency_hz: Floats, formants_hz: Floats, bandwidths_hz: Floats)
 
 def _moving_formants(voice: Voice, opening: Floats) -> Floats:
     moving = np.broadcast_to(voice.formants_hz[:, None], (voice.formants_hz.size, opening.size))
-    share = np.array((1.0, 0.5, 0.0, 0.0))[:, None]
+    share = np.array((1.0, 0.6, 0.3, 0.1))[:, None]
     return moving * (1 - share * (1 - opening))
 
 

@@ -60,24 +60,24 @@ class Voice:
 def draw_voice(rng: np.random.Generator) -> Voice:
     """Draw a baby: every field of `Voice`, independent of every other."""
     tract = np.exp(rng.normal(0.0, 0.05))
-    shape = np.exp(rng.normal(0.0, (0.10, 0.05, 0.05, 0.03)))
+    shape = np.exp(rng.normal(0.0, (0.13, 0.09, 0.06, 0.03)))
     return Voice(
         f0_hz=_log_uniform(rng, 315.0, 565.0),
         formants_hz=np.asarray(TUBE_HZ) * tract * shape,
-        bandwidths_hz=np.array((180.0, 260.0, 380.0, 600.0)) * np.exp(rng.normal(0.0, 0.3, 4)),
+        bandwidths_hz=np.array((130.0, 180.0, 260.0, 450.0)) * np.exp(rng.normal(0.0, 0.3, 4)),
         tilt_db=float(rng.uniform(4.0, 9.0)),
         breath_db=float(rng.uniform(-28.0, -17.0)),
         melody_peak=float(rng.uniform(0.12, 0.7)),
-        melody_rise=float(rng.uniform(0.12, 0.25)),
-        melody_fall=float(rng.uniform(0.15, 0.30)),
+        melody_rise=float(rng.uniform(0.06, 0.14)),
+        melody_fall=float(rng.uniform(0.08, 0.20)),
         melody_second=float(max(0.0, rng.uniform(-0.08, 0.12))),
         vibrato_hz=_log_uniform(rng, 4.0, 12.0),
         vibrato_depth=float(rng.uniform(0.015, 0.035)),
         tremor=float(rng.uniform(0.45, 0.65)),
         jitter=_log_uniform(rng, 0.001, 0.006),
         roughness=float(max(0.0, rng.uniform(-0.2, 0.5))),
-        opening=float(rng.uniform(0.15, 0.35)),
-        opening_s=_log_uniform(rng, 0.03, 0.15),
+        opening=float(rng.uniform(0.3, 0.5)),
+        opening_s=_log_uniform(rng, 0.08, 0.25),
         attack_s=_log_uniform(rng, 0.02, 0.08),
         decay_s=_log_uniform(rng, 0.06, 0.2),
         hyperphonation=float(rng.beta(0.6, 4.0)),

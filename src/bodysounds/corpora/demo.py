@@ -56,7 +56,7 @@ class DemoParams:
             if not _is_integer(value) or value < low:
                 raise ValueError(f"demo.{name} must be a whole number from {low}, got {value!r}")
         pair = self.segments
-        if len(pair) != 2 or not all(map(_is_integer, pair)) or not 1 <= pair[0] <= pair[1] <= 999:
+        if not _is_range(pair, 1, 999):
             raise ValueError(
                 "demo.segments must be [fewest, most], whole numbers with "
                 f"1 <= fewest <= most <= 999, got {pair!r}"
@@ -68,6 +68,16 @@ class DemoParams:
 
 def _is_integer(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_range(value: object, low: int, high: int) -> bool:
+    """Whether the value is [fewest, most] between the bounds; YAML may hold anything there."""
+    return (
+        isinstance(value, list)
+        and len(value) == 2
+        and all(map(_is_integer, value))
+        and low <= value[0] <= value[1] <= high
+    )
 
 
 @dataclass(frozen=True)
@@ -212,6 +222,10 @@ def synthesise(folder: Path, params: DemoParams) -> None:
         _write_corpus(partial / "new", params)
         if folder.exists():
             folder.rename(partial / "old")
-        (partial / "new").rename(folder)
+        try:
+            (partial / "new").rename(folder)
+        except OSError:  # another process was faster: fine where it made the same
+            if not _is_made(folder, params):
+                raise
     finally:
         shutil.rmtree(partial, ignore_errors=True)

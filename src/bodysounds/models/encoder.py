@@ -97,7 +97,7 @@ def save_encoder(path: str | Path, encoder: Encoder) -> None:
         "front_end": encoder.front_end,
         "training": encoder.training,
     }
-    state = {name: weight.contiguous() for name, weight in sorted(encoder.state.items())}
+    state = {name: weight.contiguous() for name, weight in encoder.state.items()}
     content = save(state, {METADATA: json.dumps(about, sort_keys=True, allow_nan=False)})
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
