@@ -191,11 +191,15 @@ def test_every_system_scores_every_trial(
     packed, sides, trials = corpus
     params = ScorePairsParams(device="cpu")
     described = descriptors(packed)
-    embeddings, scores = score_systems(encoder, packed, sides, trials, described, params)
+    embeddings, index, scores = score_systems(encoder, packed, sides, trials, described, params)
+    named = set(trials["enrol_id"]) | set(trials["test_id"])
+    assert index["side_id"].tolist() == [s for s in sides.table["side_id"] if s in named]
+    assert len(named) < len(sides)
+    rows = pd.Series(index.index, index["side_id"])
     assert set(embeddings) == {"ours", "untrained", "mfcc"}
     for matrix in embeddings.values():
         assert matrix.dtype == np.float32
-        assert len(matrix) == len(sides)
+        assert len(matrix) == len(index)
         np.testing.assert_allclose(np.linalg.norm(matrix, axis=1), 1, atol=1e-5)
     assert list(scores.columns) == ["system", "trial_id", "cosine", "normalised"]
     assert scores["cosine"].dtype == np.float64
@@ -205,13 +209,13 @@ def test_every_system_scores_every_trial(
         assert table["cosine"].between(-1, 1).all()
         if system != "random":
             matrix = embeddings[str(system)]
-            first = matrix[sides.rows(trials["enrol_id"])]
-            expected = (first * matrix[sides.rows(trials["test_id"])]).sum(axis=1)
+            first = matrix[rows[trials["enrol_id"]]]
+            expected = (first * matrix[rows[trials["test_id"]]]).sum(axis=1)
             np.testing.assert_allclose(table["cosine"], expected, atol=1e-5)
-    again = score_systems(encoder, packed, sides, trials, described, params)[1]
+    again = score_systems(encoder, packed, sides, trials, described, params)[2]
     pd.testing.assert_frame_equal(scores, again)
     other = ScorePairsParams(device="cpu", seed=1, systems=["ours", "random"])
-    changed = score_systems(encoder, packed, sides, trials, described, other)[1]
+    changed = score_systems(encoder, packed, sides, trials, described, other)[2]
     assert set(changed["system"]) == {"ours", "random"}
     mine = scores[scores["system"] == "random"]["cosine"].to_numpy()
     assert not np.array_equal(mine, changed[changed["system"] == "random"]["cosine"].to_numpy())

@@ -22,5 +22,4 @@ def score_trials(
     from bodysounds.sides import build_sides
 
     table = build_sides(waveforms, segments, sides, manifest, subsets)
-    embeddings, scores = score_systems(encoder, waveforms, table, trials, descriptors, params)
-    return embeddings, table.table, scores
+    return score_systems(encoder, waveforms, table, trials, descriptors, params)
