@@ -23,7 +23,7 @@ from bodysounds.models.encoder import Encoder
 def encoder() -> Encoder:
     architecture = {"n_mels": 80, "channels": 16, "depth": 1, "dim": 8}
     state = build_ecapa(**architecture, seed=0).state_dict()
-    front_end = {"name": "speechbrain", "sample_rate": 16_000, "n_mels": 80}
+    front_end = {"name": "speechbrain", "sample_rate": 16_000, "n_mels": 80, "mean_over": "band"}
     return Encoder(state, {"name": "ecapa", **architecture}, front_end, {"seed": 0})
 
 

@@ -13,7 +13,7 @@ from bodysounds.models.ecapa import build_ecapa, res2net_scale
 from bodysounds.models.encoder import Encoder, load_encoder, network, save_encoder, untrained
 
 ARCHITECTURE = {"name": "ecapa", "n_mels": 24, "channels": 16, "depth": 1, "dim": 8}
-FRONT_END = {"name": "kaldi", "sample_rate": 16_000, "n_mels": 24}
+FRONT_END = {"name": "kaldi", "sample_rate": 16_000, "n_mels": 24, "mean_over": "band"}
 
 
 def encoder(seed: int = 0) -> Encoder:

@@ -68,3 +68,16 @@ def test_bad_input_is_named() -> None:
         front_end("mfcc")
     with pytest.raises(ValueError, match="at least 400 samples"):
         front_end("kaldi")(torch.zeros(1, 399))
+
+
+def test_the_mean_over_the_clip_takes_the_level_and_leaves_the_timbre() -> None:
+    features = torch.randn(3, 50, 8, generator=torch.Generator().manual_seed(0)) + torch.arange(8.0)
+    normal = mean_normalise(features, "clip")
+    torch.testing.assert_close(normal.mean(dim=(1, 2)), torch.zeros(3), atol=1e-5, rtol=0)
+    timbre = features.mean(1) - features.mean((1, 2))[:, None]
+    torch.testing.assert_close(normal.mean(1), timbre, atol=1e-5, rtol=0)
+
+
+def test_another_mean_is_refused() -> None:
+    with pytest.raises(ValueError, match="band or clip, got 'utterance'"):
+        mean_normalise(torch.zeros(1, 2, 2), "utterance")

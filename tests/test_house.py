@@ -17,7 +17,7 @@ from kedro.framework.startup import bootstrap_project
 from bodysounds import params
 from bodysounds.pipeline_registry import register_pipelines
 
-ENVIRONMENTS = ("base", "local", "test", "cryceleb", "donateacry", "emogator")
+ENVIRONMENTS = ("base", "local", "test", "cryceleb", "donateacry", "emogator", "folder")
 STAGES = {
     "ingest": params.IngestParams,
     "split": params.SplitParams,

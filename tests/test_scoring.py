@@ -28,7 +28,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> tuple[Packed, SideTable,
 
 @pytest.fixture(scope="module")
 def encoder() -> Encoder:
-    front_end = {"name": "speechbrain", "sample_rate": 16_000, "n_mels": 24}
+    front_end = {"name": "speechbrain", "sample_rate": 16_000, "n_mels": 24, "mean_over": "band"}
     return untrained(Encoder({}, ARCHITECTURE, front_end), seed=0)
 
 

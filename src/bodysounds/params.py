@@ -114,6 +114,8 @@ class TrainEmbeddingParams:
     front_end: str = "speechbrain"
     """80-band log-mel: `speechbrain` (as its Fbank) or `kaldi` (as its fbank)."""
     n_mels: int = 80
+    mean_over: str = "band"
+    """`band` subtracts each band's mean over time, `clip` one mean of all (only the level goes)."""
     channels: int = 128
     """Channels of each SE-Res2 block; the last layer has three times as many."""
     depth: int = 3
@@ -157,6 +159,7 @@ class TrainEmbeddingParams:
 
     def __post_init__(self) -> None:
         _one_of("train_embedding.front_end", self.front_end, ("speechbrain", "kaldi"))
+        _one_of("train_embedding.mean_over", self.mean_over, ("band", "clip"))
         _one_of("train_embedding.precision", self.precision, ("auto", "bf16", "float32"))
         _within("train_embedding.channels", self.channels, 8, 4096)
         if self.channels % 8:

@@ -37,12 +37,19 @@ def front_end(name: str, sample_rate: int = 16_000, n_mels: int = 80) -> nn.Modu
     raise ValueError(f"front_end must be one of {', '.join(FRONT_ENDS)}, got {name!r}")
 
 
-def mean_normalise(features: Tensor) -> Tensor:
-    """Subtract from each band its mean over time; (batch, frames, n_mels) stays that shape.
+def mean_normalise(features: Tensor, over: str = "band") -> Tensor:
+    """Subtract a mean from log-mel features; (batch, frames, n_mels) stays that shape.
 
-    It comes after the crop, so that a crop is treated in training as a side is in scoring.
+    `over` is `band` (each band's mean over time goes, and with it a constant microphone, room and
+    average timbre) or `clip` (one mean goes, the level; timbre and microphone stay). It comes after
+    the crop, so that a crop is treated in training as a side is in scoring. Raises ValueError for
+    another `over`.
     """
-    return features - features.mean(dim=1, keepdim=True)
+    if over == "band":
+        return features - features.mean(dim=1, keepdim=True)
+    if over == "clip":
+        return features - features.mean(dim=(1, 2), keepdim=True)
+    raise ValueError(f"the mean is taken over band or clip, got {over!r}")
 
 
 class SpeechBrainFbank(nn.Module):

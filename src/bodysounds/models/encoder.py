@@ -32,7 +32,7 @@ class Encoder:
     architecture: dict[str, Any]
     """name (ecapa), n_mels, channels, depth, dim."""
     front_end: dict[str, Any]
-    """name, sample_rate (Hz), n_mels."""
+    """name, sample_rate (Hz), n_mels, mean_over."""
     training: dict[str, Any] = field(default_factory=dict)
     """How it was trained: seed, epochs, chosen epoch, dev EER, parameters. Plain JSON values."""
 

@@ -16,13 +16,15 @@ class EmbeddingNetwork(nn.Module):
 
     def __init__(self, architecture: Mapping[str, Any], features: Mapping[str, Any], seed: int):
         super().__init__()
-        self.front_end = front_end(**features)
+        options = dict(features)
+        self.over = str(options.pop("mean_over"))
+        self.front_end = front_end(**options)
         self.body = build_body(architecture, seed)
         self.sample_rate, self.dim = int(features["sample_rate"]), int(architecture["dim"])
 
     def features(self, waveforms: Tensor) -> Tensor:
         """Return mean-normalised features (batch, frames, n_mels)."""
-        return mean_normalise(self.front_end(waveforms))
+        return mean_normalise(self.front_end(waveforms), self.over)
 
     def embed(self, features: Tensor) -> Tensor:
         """Return embeddings (batch, dim) of mean-normalised features."""

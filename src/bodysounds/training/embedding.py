@@ -144,7 +144,12 @@ def architecture(params: TrainEmbeddingParams) -> dict[str, Any]:
 
 def features(params: TrainEmbeddingParams, sample_rate: int) -> dict[str, Any]:
     """Return what `front_end` needs."""
-    return {"name": params.front_end, "sample_rate": sample_rate, "n_mels": params.n_mels}
+    return {
+        "name": params.front_end,
+        "sample_rate": sample_rate,
+        "n_mels": params.n_mels,
+        "mean_over": params.mean_over,
+    }
 
 
 def effective(params: TrainEmbeddingParams) -> dict[str, Any]:
