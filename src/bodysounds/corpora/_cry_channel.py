@@ -10,7 +10,7 @@ from scipy import fft
 from bodysounds.corpora._cry_synthesis import SAMPLE_RATE
 from bodysounds.types import Floats
 
-_KNOTS_HZ = (50.0, 300.0, 700.0, 1300.0, 2200.0, 3500.0, 5200.0, 8000.0)
+_KNOTS_HZ = 700 * (10 ** (np.linspace(0.03, 1.094, 16)) - 1)
 EARLY_SAMPLES = 80
 """Early echoes come within 5 ms; the late reverberation follows."""
 
@@ -22,7 +22,7 @@ class Channel:
     room: Floats
     """Impulse response (samples at 16 kHz), the direct sound first with amplitude 1."""
     response_db: Floats
-    """Response of the microphone at eight frequencies from 50 to 8000 Hz (dB)."""
+    """Response of the microphone at 16 frequencies from 50 to 8000 Hz (dB)."""
     low_cut_hz: float
     high_cut_hz: float
     noise_slope: float
@@ -35,10 +35,10 @@ class Channel:
 
 def draw_channel(rng: np.random.Generator) -> Channel:
     """Draw a channel: every field independent of every other."""
-    decay_s = float(np.exp(rng.uniform(np.log(0.08), np.log(0.4))))  # 60 dB
+    decay_s = float(np.exp(rng.uniform(np.log(0.08), np.log(0.25))))  # 60 dB
     n = int(0.6 * decay_s * SAMPLE_RATE)
     tail = rng.normal(size=n) * 10 ** (-3 * np.arange(n) / (decay_s * SAMPLE_RATE))
-    tail *= 10 ** (rng.uniform(-20.0, -5.0) / 20) / np.sqrt(np.sum(np.square(tail)))
+    tail *= 10 ** (rng.uniform(-24.0, -10.0) / 20) / np.sqrt(np.sum(np.square(tail)))
     early = np.zeros(EARLY_SAMPLES)
     early[0] = 1.0
     # cot, blanket and table: echoes within 5 ms colour the sound like a comb
@@ -47,11 +47,11 @@ def draw_channel(rng: np.random.Generator) -> Channel:
     room = np.concatenate((early, tail))
     return Channel(
         room=room,
-        response_db=rng.normal(0.0, 11.0, len(_KNOTS_HZ)),
+        response_db=rng.normal(0.0, 12.0, _KNOTS_HZ.size),
         low_cut_hz=float(rng.uniform(60.0, 250.0)),
-        high_cut_hz=float(np.exp(rng.uniform(np.log(2600.0), np.log(7900.0)))),
+        high_cut_hz=float(np.exp(rng.uniform(np.log(4500.0), np.log(7900.0)))),
         noise_slope=float(rng.uniform(0.0, 1.6)),
-        noise_db=float(rng.uniform(-32.0, -10.0)),
+        noise_db=float(rng.uniform(-40.0, -18.0)),
         level_dbfs=float(rng.uniform(-34.0, -16.0)),
     )
 

@@ -72,11 +72,11 @@ def draw_course(voice: Voice, rng: np.random.Generator) -> Course:
 
     onset = 1 - np.exp(-time / 0.05)  # a voice settles before it vibrates
     vibrato = np.sin(2 * np.pi * (voice.vibrato_hz * time + rng.uniform()))
-    log_f0 = np.log(voice.f0_hz) + 0.5 * voice.melody_rise + _melody(voice, position)
+    log_f0: Floats = np.log(voice.f0_hz) + 0.5 * voice.melody_rise + _melody(voice, position)
     log_f0 += voice.vibrato_depth * onset * vibrato
     log_f0 += 0.02 * _smooth(rng.normal(size=time.size), 60) * np.sqrt(30)
     log_f0 += voice.jitter * rng.normal(size=time.size)
-    f0 = np.clip(np.exp(log_f0), *F0_RANGE_HZ)
+    f0: Floats = np.clip(np.exp(log_f0), *F0_RANGE_HZ)
 
     jumped = np.zeros(time.size)
     if rng.uniform() < voice.hyperphonation:
@@ -85,7 +85,7 @@ def draw_course(voice: Voice, rng: np.random.Generator) -> Course:
         leap = rng.uniform(*HYPERPHONATION_HZ) / voice.f0_hz
         f0 = np.where(jumped > 0, f0 * leap, f0)
 
-    voiced = np.ones(time.size)
+    voiced: Floats = np.ones(time.size)
     for _ in range(min(rng.poisson(voice.breaks), 4)):
         start = rng.uniform(0.1, 0.9) * time[-1]
         voiced[(time >= start) & (time < start + rng.uniform(0.02, 0.08))] = 0.03
@@ -93,7 +93,8 @@ def draw_course(voice: Voice, rng: np.random.Generator) -> Course:
 
     loudness = _loudness(voice, time)
     shimmer = np.exp(4 * voice.jitter * rng.normal(size=time.size))
-    tremor = 1 + voice.tremor * onset * vibrato
+    dips = 0.5 - 0.5 * np.sin(2 * np.pi * (voice.tremor_hz * time + rng.uniform()))
+    tremor = np.power(10.0, -voice.tremor_db * onset * dips / 20)
     closed = np.exp(-time / voice.opening_s) + 0.8 * np.exp(-time[::-1] / voice.opening_s)
     opening = 1 - voice.opening * np.minimum(closed, 1)
     return Course(
@@ -172,5 +173,6 @@ def expiration(voice: Voice, rng: np.random.Generator) -> Floats:
     course = draw_course(voice, rng)
     voiced = _voiced_part(voice, course)
     voiced = voiced / np.sqrt(np.mean(np.square(voiced, dtype=np.float64)))
-    wave = voiced + 10 ** (voice.breath_db / 20) * _breath_part(voice, course, rng)
+    breath = 10 ** (voice.breath_db / 20) * _breath_part(voice, course, rng)
+    wave = voiced + breath
     return np.asarray(wave / np.sqrt(np.mean(np.square(wave))))

@@ -37,8 +37,9 @@ class Voice:
     vibrato_hz: float
     vibrato_depth: float
     """Depth of the vibrato as a share of the frequency."""
-    tremor: float
-    """Depth of the loudness that goes with the vibrato, 0 to 1."""
+    tremor_hz: float
+    tremor_db: float
+    """Depth of the trembling of the loudness (dB)."""
     jitter: float
     """Irregularity of the periods, as a share of the frequency."""
     roughness: float
@@ -59,23 +60,24 @@ class Voice:
 
 def draw_voice(rng: np.random.Generator) -> Voice:
     """Draw a baby: every field of `Voice`, independent of every other."""
-    tract = np.exp(rng.normal(0.0, 0.05))
-    shape = np.exp(rng.normal(0.0, (0.13, 0.09, 0.06, 0.03)))
+    tract = np.exp(rng.normal(0.0, 0.03))
+    shape = np.exp(rng.normal(0.0, (0.06, 0.04, 0.04, 0.03)))
     return Voice(
-        f0_hz=_log_uniform(rng, 315.0, 565.0),
+        f0_hz=_log_uniform(rng, 305.0, 600.0),
         formants_hz=np.asarray(TUBE_HZ) * tract * shape,
-        bandwidths_hz=np.array((130.0, 180.0, 260.0, 450.0)) * np.exp(rng.normal(0.0, 0.3, 4)),
+        bandwidths_hz=np.array((160.0, 230.0, 330.0, 550.0)) * np.exp(rng.normal(0.0, 0.3, 4)),
         tilt_db=float(rng.uniform(4.0, 9.0)),
         breath_db=float(rng.uniform(-28.0, -17.0)),
-        melody_peak=float(rng.uniform(0.12, 0.7)),
-        melody_rise=float(rng.uniform(0.06, 0.14)),
-        melody_fall=float(rng.uniform(0.08, 0.20)),
+        melody_peak=float(rng.uniform(0.1, 0.85)),
+        melody_rise=float(rng.uniform(0.02, 0.30)),
+        melody_fall=float(rng.uniform(0.02, 0.40)),
         melody_second=float(max(0.0, rng.uniform(-0.08, 0.12))),
         vibrato_hz=_log_uniform(rng, 4.0, 12.0),
-        vibrato_depth=float(rng.uniform(0.015, 0.035)),
-        tremor=float(rng.uniform(0.45, 0.65)),
+        vibrato_depth=float(rng.uniform(0.04, 0.06)),
+        tremor_hz=_log_uniform(rng, 5.0, 20.0),
+        tremor_db=float(rng.uniform(10.0, 16.0)),
         jitter=_log_uniform(rng, 0.001, 0.006),
-        roughness=float(max(0.0, rng.uniform(-0.2, 0.5))),
+        roughness=float(rng.uniform(0.0, 0.06)),
         opening=float(rng.uniform(0.3, 0.5)),
         opening_s=_log_uniform(rng, 0.08, 0.25),
         attack_s=_log_uniform(rng, 0.02, 0.08),
@@ -95,8 +97,12 @@ def grown(voice: Voice, rng: np.random.Generator) -> Voice:
 
     A longer tract and longer vocal folds both lower it; the shift is unrelated to who the baby is.
     """
-    shift = float(np.exp(rng.normal(-0.03, 0.035)))
-    return replace(voice, f0_hz=voice.f0_hz * shift, formants_hz=voice.formants_hz * shift)
+    shift = float(np.exp(rng.normal(-0.03, 0.012)))
+    return replace(
+        voice,
+        f0_hz=voice.f0_hz * shift,
+        formants_hz=voice.formants_hz * shift,
+    )
 
 
 def aroused(voice: Voice, rng: np.random.Generator, strength: float) -> Voice:
@@ -105,21 +111,22 @@ def aroused(voice: Voice, rng: np.random.Generator, strength: float) -> Voice:
     `strength` is the deviation of the arousal: 1 for the moods of one recording.
     """
     arousal = strength * rng.normal()
-    loose = strength * rng.normal(size=12)
+    loose = strength * rng.normal(size=14)
     return replace(
         voice,
-        f0_hz=voice.f0_hz * float(np.exp(0.025 * arousal + 0.01 * loose[0])),
+        f0_hz=voice.f0_hz * float(np.exp(0.008 * arousal + 0.006 * loose[0])),
         formants_hz=voice.formants_hz * np.exp(0.02 * loose[1:5]),
-        tilt_db=voice.tilt_db - 1.2 * arousal,
-        breath_db=voice.breath_db + 3.0 * loose[5],
+        tilt_db=voice.tilt_db - 3.0 * arousal,
+        breath_db=voice.breath_db + 6.0 * loose[5],
         melody_peak=float(np.clip(voice.melody_peak + 0.03 * loose[6], 0.08, 0.8)),
-        melody_rise=voice.melody_rise * float(np.exp(0.25 * arousal)),
-        melody_fall=voice.melody_fall * float(np.exp(0.25 * loose[7])),
+        melody_rise=voice.melody_rise * float(np.exp(0.15 * arousal)),
+        melody_fall=voice.melody_fall * float(np.exp(0.15 * loose[7])),
         vibrato_hz=voice.vibrato_hz * float(np.exp(0.012 * loose[8])),
-        vibrato_depth=voice.vibrato_depth * float(np.exp(0.2 * loose[9])),
-        tremor=min(voice.tremor * float(np.exp(0.15 * loose[9])), 0.8),
+        vibrato_depth=voice.vibrato_depth * float(np.exp(0.5 * loose[9])),
+        tremor_hz=voice.tremor_hz * float(np.exp(0.012 * loose[12])),
+        tremor_db=max(voice.tremor_db + 7.0 * loose[13], 5.0),
         hyperphonation=min(voice.hyperphonation * float(np.exp(0.6 * arousal)), 1.0),
         breaks=voice.breaks * float(np.exp(0.6 * loose[10])),
-        attack_s=voice.attack_s * float(np.exp(0.3 * loose[11])),
-        decay_s=voice.decay_s * float(np.exp(-0.3 * loose[11])),
+        attack_s=voice.attack_s * float(np.exp(0.7 * loose[11])),
+        decay_s=voice.decay_s * float(np.exp(-0.7 * loose[11])),
     )
