@@ -36,7 +36,7 @@ class DemoParams:
     """How many babies cry, how often, and which control is wanted."""
 
     seed: int = 0
-    n_train: int = 500
+    n_train: int = 640
     """Babies to train on, with both periods."""
     n_train_one_period: int = 8
     """Further babies to train on that were recorded in one period only."""
