@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -164,3 +165,35 @@ def test_a_missing_raw_folder_is_named(finished_run: FinishedRun) -> None:
     )
     assert done.returncode != 0
     assert "/nowhere/at/all is no folder" in re.sub(r"\s+", " ", done.stdout)
+
+
+@pytest.mark.data
+def test_real_cries_from_raw_to_report(data_dir: Path, project_copy: Path, tmp_path: Path) -> None:
+    small = {"channels": 16, "depth": 1, "dim": 16, "epochs": 1, "passes_per_epoch": 1}
+    given = {"raw": data_dir / "infant_cries", "data": tmp_path}
+    given |= {f"cry_verification.train_embedding.{name}": value for name, value in small.items()}
+    params = ",".join(f"{name}={value}" for name, value in given.items())
+    done = kedro(project_copy, "run", "--env=donateacry", f"--params={params}", check=False)
+    assert done.returncode == 0, done.stdout
+    assert "real recordings" in re.sub(r"\s+", " ", done.stdout)
+
+    folder = tmp_path / "03_primary" / "donateacry" / "cry_verification"
+    trials = pd.read_parquet(folder / "trials.parquet")
+    manifest = pd.read_parquet(
+        tmp_path / "02_intermediate" / "donateacry" / "cry_verification" / "manifest.parquet"
+    ).set_index("recording_id")
+    enrol, test = (manifest.loc[trials[side]].reset_index() for side in ("enrol_id", "test_id"))
+    assert (enrol["domain"] == test["domain"]).all()
+    within_group = (enrol["group_id"] == test["group_id"]).to_numpy()
+    assert (trials["target"][within_group] == 1).all()
+    apart = (enrol["recorded_at"] - test["recorded_at"]).abs() > 3600
+    target = trials["target"] == 1
+    condition = trials["condition"] == "across_sessions"
+    assert (condition[target].to_numpy() == apart[target].to_numpy()).all()
+
+    results = tmp_path / "08_reporting" / "donateacry" / "cry_verification" / "metrics.json"
+    (path,) = results.glob("*/metrics.json")
+    metrics = json.loads(path.read_text())
+    assert metrics["headline"]["condition"] == "across_sessions"
+    assert metrics["headline"]["weighting"] == "subject"
+    assert not metrics["headline"]["synthetic"]
