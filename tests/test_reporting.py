@@ -154,8 +154,8 @@ def test_order_of_scores_does_not_matter(tables):
 
 
 def test_metrics_contract(metrics, tables):
-    assert set(metrics) == {"dev", "test", "headline", "subgroups", "comparisons", "shortcuts",
-                            "definitions"}  # fmt: skip
+    parts = "dev test headline subgroups comparisons subgroup_comparisons shortcuts definitions"
+    assert set(metrics) == set(parts.split())
     for subset in ("dev", "test"):
         for system in ("ours", "untrained", "mfcc", "random"):
             entry = metrics[subset][system]
@@ -188,6 +188,8 @@ def test_two_runs_give_equal_bytes(metrics, tables):
 
 
 def test_comparisons_are_paired_with_ours(metrics):
+    assert metrics["subgroup_comparisons"]["across_sessions"] == metrics["comparisons"]
+    assert metrics["subgroup_comparisons"]["same_session"]["mfcc"]["trial"] is None
     assert set(metrics["comparisons"]) == {"untrained", "mfcc", "random"}
     for system, both in metrics["comparisons"].items():
         entry = both["trial"]

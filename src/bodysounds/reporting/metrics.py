@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bodysounds.params import ReportParams
-from bodysounds.reporting.rating import WEIGHTINGS, Rating
+from bodysounds.reporting.rating import Rating
 from bodysounds.reporting.shortcuts import shortcut_audit
 from bodysounds.reporting.trial_table import CONDITIONS, Selection, TrialTable, trial_table
 from bodysounds.types import Metrics, Table
@@ -24,7 +24,8 @@ def verification_metrics(
     """Return the numbers of a task, plain and finite or None, the same ones for the same input.
 
     `{"dev": {system: {...}}, "test": {...}, "headline": {...}, "subgroups": {...},
-    "shortcuts": {...}, "comparisons": {...}, "definitions": {...}}`; `definitions` says what each
+    "shortcuts": {...}, "comparisons": {...} (headline), "subgroup_comparisons": {...},
+    "definitions": {...}}`; `definitions` says what each
     word means. The headline is test; where no test trial is labelled it is dev, and says that this
     is optimistic. `subsets` names the train sides that the shortcut audit scales by; all sides
     otherwise.
@@ -54,11 +55,8 @@ def verification_metrics(
             "synthetic": bool(synthetic),
         },
         "subgroups": {name: rating(subset, name).entries() for name in CONDITIONS},
-        "comparisons": {
-            system: {weighting: headline.comparison(system, weighting) for weighting in WEIGHTINGS}
-            for system in headline.selection.scores
-            if system != "ours"
-        },
+        "comparisons": headline.comparisons(),
+        "subgroup_comparisons": {name: rating(subset, name).comparisons() for name in CONDITIONS},
         "shortcuts": shortcut_audit(headline, sides, manifest, descriptors, segments, subsets),
         "definitions": _definitions(subset, condition, headline.selection, params),
     }

@@ -81,6 +81,14 @@ class Rating:
             for system in self.selection.scores
         }
 
+    def comparisons(self) -> dict[str, dict[str, Metrics | None]]:
+        """Return, for each baseline and weighting, how much lower or higher the EER of ours is."""
+        return {
+            system: {weighting: self.comparison(system, weighting) for weighting in WEIGHTINGS}
+            for system in self.selection.scores
+            if system != "ours"
+        }
+
     def comparison(self, system: str, weighting: str) -> Metrics | None:
         """Return EER of `ours` minus that of a system, with its paired interval."""
         if not self.selection.rateable:
