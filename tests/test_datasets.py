@@ -47,6 +47,7 @@ def test_a_single_encoder_file_is_read_and_never_overwritten(
     single = str(tmp_path / "encoder.safetensors" / "v" / "encoder.safetensors")
     dataset = EncoderDataset(filepath=single, version=Version(None, "w"))
     assert dataset.exists()
+    assert dataset.resolve_load_version() is None
     assert dataset.load().training == {"seed": 0}
     with pytest.raises(DatasetError, match="leave out --params encoder"):
         dataset.save(encoder)

@@ -52,7 +52,7 @@ def cross_validation(task: str) -> Pipeline:
             *folds,
             fold.create_pool(FOLDS),
             threshold.create_pipeline(),
-            report.create_pipeline(task, encoder="fold_0.encoder"),
+            report.create_pipeline(task, encoder="fold_0.encoder", submission=False),
         ],
         namespace=task,
     )

@@ -29,6 +29,10 @@ class EncoderDataset(AbstractVersionedDataset[Any, Any]):
         super().__init__(path, version, exists, glob)
         self.metadata = metadata
 
+    def resolve_load_version(self) -> str | None:
+        """Return the version that load takes; a single file has none."""
+        return None if Path(self._filepath).is_file() else super().resolve_load_version()
+
     def load(self) -> Encoder:
         from bodysounds.models.encoder import load_encoder
 

@@ -11,17 +11,22 @@ from bodysounds.pipelines.report.nodes import draw, measure, submit, write_page
 FIGURES = ("figure.det", "figure.histogram", "figure.eer", "figure.shortcuts")
 
 
-def create_pipeline(task: str, *more_figures: str, encoder: str = "encoder") -> Pipeline:
+def create_pipeline(
+    task: str, *more_figures: str, encoder: str = "encoder", submission: bool = True
+) -> Pipeline:
     """scores, operating_point, tables -> metrics, figure.*, submission, report.
 
     `task` is the page's name; `more_figures` are datasets of earlier stages that the page shows
-    too; `encoder` is the one that its model card describes.
+    too; `encoder` is the one that its model card describes; without `submission` the test trials
+    need not be a challenge's.
     """
     figures = (*FIGURES, *more_figures)
     page = update_wrapper(partial(write_page, task=task), write_page)
     tables = ("manifest", "rejected", "subsets", "sides")
+    challenge = [Node(submit, ["scores", "trials", "raw"], "submission", name="submit")]
     return Pipeline(
         [
+            *(challenge if submission else []),
             Node(
                 measure,
                 [
@@ -45,7 +50,6 @@ def create_pipeline(task: str, *more_figures: str, encoder: str = "encoder") -> 
                 list(FIGURES),
                 name="draw",
             ),
-            Node(submit, ["scores", "trials", "raw"], "submission", name="submit"),
             Node(
                 page,
                 {
