@@ -144,3 +144,9 @@ def test_weights_that_do_not_fit_are_named(tmp_path: Path, change: str, message:
     for attempt in (lambda: network(wrong), lambda: load_encoder(tmp_path / "e")):
         with pytest.raises(ValueError, match=message):
             attempt()
+
+
+def test_a_front_end_that_does_not_say_its_mean_is_refused_in_a_sentence() -> None:
+    old = {name: value for name, value in FRONT_END.items() if name != "mean_over"}
+    with pytest.raises(ValueError, match=r"does not say mean_over.*train the encoder again"):
+        network(replace(encoder(), front_end=old))

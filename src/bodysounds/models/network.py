@@ -17,6 +17,11 @@ class EmbeddingNetwork(nn.Module):
     def __init__(self, architecture: Mapping[str, Any], features: Mapping[str, Any], seed: int):
         super().__init__()
         options = dict(features)
+        if "mean_over" not in options:
+            raise ValueError(
+                f"the front end {options} does not say mean_over (band or clip): train the encoder "
+                "again with this version"
+            )
         self.over = str(options.pop("mean_over"))
         self.front_end = front_end(**options)
         self.body = build_body(architecture, seed)
