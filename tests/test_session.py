@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -153,6 +154,37 @@ def test_training_starts_from_an_encoder(finished_run: FinishedRun) -> None:
     assert done.returncode == 0
     trained = load_encoder(finished_run.latest("06_models", "encoder.safetensors"))
     assert trained.training["parameters"]["init_from"] == str(encoder)
+
+
+def test_a_folder_with_a_table_from_raw_to_report(
+    finished_run: FinishedRun, tmp_path: Path
+) -> None:
+    cries = finished_run.results("01_raw")
+    listed = pd.read_csv(cries / "metadata.csv", dtype=str)
+    table = listed[["file_name", "baby_id", "period", "split"]]
+    folder = tmp_path / "mine"
+    shutil.copytree(cries / "audio", folder / "audio")
+    table.to_csv(folder / "metadata.csv", index=False)
+    broken = folder / table["file_name"].iloc[0]
+    assert broken.is_file()
+    broken.write_bytes(b"RIFF")
+    small = {"channels": 16, "depth": 1, "dim": 16, "epochs": 1}
+    given = {"raw": folder, "data": tmp_path / "data", "subject": "baby_id", "session": "period"}
+    given |= {f"cry_verification.train_embedding.{name}": value for name, value in small.items()}
+    params = ",".join(f"{name}={value}" for name, value in given.items())
+    kedro(finished_run.project, "run", "--env=folder", f"--params={params}")
+
+    results = tmp_path / "data"
+    rejected = pd.read_csv(
+        results / "02_intermediate" / "folder" / "cry_verification" / "rejected.csv"
+    )
+    assert rejected["path"].tolist() == [table["file_name"].iloc[0]]
+    folder_results = results / "08_reporting" / "folder" / "cry_verification" / "metrics.json"
+    (path,) = folder_results.glob("*/metrics.json")
+    metrics = json.loads(path.read_text())
+    assert not metrics["headline"]["synthetic"]
+    assert metrics["subgroups"]["same_session"]["ours"]["n_target"] > 0
+    assert metrics["headline"]["condition"] == "across_sessions"
 
 
 def test_a_missing_raw_folder_is_named(finished_run: FinishedRun) -> None:

@@ -69,7 +69,7 @@ class Headline:
         from bodysounds.reporting.headline import headline
 
         for task in _tasks(pipeline):
-            if f"{task}.metrics" not in pipeline.outputs() | pipeline.datasets():
+            if f"{task}.metrics" not in pipeline.datasets():
                 continue
             logger.info("%s: %s", task, headline(catalog.load(f"{task}.metrics")))
             report = catalog[f"{task}.report"]
