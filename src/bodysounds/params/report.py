@@ -1,0 +1,27 @@
+"""Parameters of `report`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bodysounds.params.rules import one_of, within
+
+
+@dataclass(frozen=True)
+class ReportParams:
+    """What the report headlines and how its intervals are drawn."""
+
+    seed: int = 0
+    n_bootstrap: int = 1000
+    """Resamples of the subjects behind each interval."""
+    level: float = 0.95
+    condition: str = "across_sessions"
+    """Trials that the headline counts: `across_sessions` or `all`."""
+    weighting: str = "trial"
+    """The headline weighs each `trial` or each `subject` equally; both are in metrics.json."""
+
+    def __post_init__(self) -> None:
+        within("report.n_bootstrap", self.n_bootstrap, 10, 1_000_000)
+        within("report.level", self.level, 0.5, 0.9999)
+        one_of("report.condition", self.condition, ("across_sessions", "all"))
+        one_of("report.weighting", self.weighting, ("trial", "subject"))
