@@ -1,170 +1,166 @@
-"""Losses against slow and obvious versions of themselves."""
+"""Weighted sums of losses, and what a recipe may ask for."""
 
 from __future__ import annotations
 
-import math
+import subprocess
+import sys
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from bodysounds.losses.aam import AamSoftmax, aam_softmax
 from bodysounds.losses.build import build_losses
-from bodysounds.losses.triplet import batch_hard_triplet
+from bodysounds.losses.options import AamOptions, SupconOptions, TripletOptions, check_losses
 
 LABELS = torch.tensor([0, 0, 1, 1, 2, 3])
 GROUPS = torch.tensor([0, 0, 1, 1, 1, 2])
+CLASS_GROUPS = torch.tensor([0, 1, 1, 2])
+THREE = [
+    {"name": "aam", "weight": 0.5, "scale": 10.0, "margin_schedule": [0.25, 0.75]},
+    {"name": "triplet", "weight": 2, "mining": "semi_hard", "distance": "euclidean", "margin": 1},
+    {"name": "supcon", "weight": 3.0},
+]
 
 
-def embeddings(dtype: torch.dtype = torch.float64, dim: int = 5) -> Tensor:
-    made = torch.randn(len(LABELS), dim, generator=torch.Generator().manual_seed(0))
-    return made.to(dtype).requires_grad_()
-
-
-def slow_aam(cosines: Tensor, labels: Tensor, margin: float, scale: float, mask: Tensor) -> float:
-    total = 0.0
-    for row, label, allowed in zip(cosines.tolist(), labels.tolist(), mask.tolist(), strict=True):
-        angle = math.acos(row[label])
-        if angle + margin < math.pi:
-            own = math.cos(angle + margin)
-        else:
-            own = row[label] - margin * math.sin(margin)
-        rivals = [c for k, c in enumerate(row) if k != label and allowed[k]]
-        weights = [math.exp(scale * value) for value in (own, *rivals)]
-        total -= math.log(weights[0] / sum(weights))
-    return total / len(labels)
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize(("margin", "scale"), [(0.0, 1.0), (0.2, 30.0), (0.5, 10.0)])
-@pytest.mark.parametrize("masked", [False, True])
-def test_aam_equals_the_slow_loop(
-    dtype: torch.dtype, margin: float, scale: float, masked: bool
-) -> None:
-    drawn = torch.rand(6, 4, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-    cosines = (2 * drawn - 1).to(dtype)
-    cosines[0, 0] = -0.99  # the margin would carry this angle beyond pi
-    mask = torch.ones(6, 4, dtype=torch.bool)
-    if masked:
-        mask[torch.arange(6), (LABELS + 1) % 4] = False
-        mask[torch.arange(6), LABELS] = False  # the own class counts all the same
-    expected = slow_aam(cosines, LABELS, margin, scale, mask)
-    got = aam_softmax(cosines, LABELS, margin, scale, mask if masked else None)
-    assert got.item() == pytest.approx(expected, rel=1e-5)
-
-
-def test_aam_gradients() -> None:
-    cosines = torch.linspace(-0.9, 0.9, 24, dtype=torch.float64).reshape(6, 4).requires_grad_()
-    mask = torch.ones(6, 4, dtype=torch.bool)
-    mask[0, 2] = False
-    assert torch.autograd.gradcheck(lambda c: aam_softmax(c, LABELS, 0.2, 10.0, mask), (cosines,))
-
-
-@pytest.mark.parametrize("value", [1.0, -1.0, 1.0000001, -1.0000001])
-def test_aam_is_finite_at_the_ends(value: float) -> None:
-    cosines = torch.full((6, 4), value, requires_grad=True)
-    loss = aam_softmax(cosines, LABELS, 0.2, 30.0)
-    loss.backward()
-    assert torch.isfinite(loss)
-    assert torch.isfinite(cosines.grad).all()
-
-
-def test_aam_without_rivals_is_zero() -> None:
-    cosines = torch.zeros(6, 4, requires_grad=True)
-    loss = aam_softmax(cosines, LABELS, 0.2, 30.0, torch.zeros(6, 4, dtype=torch.bool))
-    loss.backward()
-    assert loss.item() == 0
-    assert torch.equal(cosines.grad, torch.zeros(6, 4))
-
-
-def test_classes_of_one_group_do_not_push_each_other() -> None:
-    module = AamSoftmax(torch.tensor([0, 1, 1, 2]), dim=5, seed=0)
-    given = embeddings(torch.float32)
-    loss, figures = module(given[2:3], LABELS[2:3], GROUPS[2:3])
-    loss.backward()
-    assert torch.equal(module.weight.grad[2], torch.zeros(5))
-    assert (module.weight.grad[[0, 1, 3]] != 0).any(dim=1).all()
-    assert figures["accuracy"] in (0.0, 1.0)
-
-
-def test_aam_weights_follow_the_seed_alone() -> None:
-    groups = torch.arange(4)
-    first, again, other = (AamSoftmax(groups, 5, seed).weight for seed in (0, 0, 1))
-    assert torch.equal(first, again)
-    assert not torch.equal(first, other)
-
-
-def slow_triplet(given: Tensor, labels: Tensor, groups: Tensor, margin: float) -> list[float]:
-    unit = [[x / math.hypot(*row) for x in row] for row in given.tolist()]
-
-    def distance(a: int, b: int) -> float:
-        return 1 - sum(x * y for x, y in zip(unit[a], unit[b], strict=True))
-
-    losses = []
-    for a in range(len(unit)):
-        others = [b for b in range(len(unit)) if b != a]
-        positives = [distance(a, b) for b in others if labels[a] == labels[b]]
-        negatives = [distance(a, b) for b in others if groups[a] != groups[b]]
-        if positives and negatives:
-            losses.append(max(0.0, margin + max(positives) - min(negatives)))
-    return losses
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("margin", [0.1, 0.3, 1.0])
-def test_triplet_equals_the_slow_loop(dtype: torch.dtype, margin: float) -> None:
-    losses = slow_triplet(embeddings(), LABELS, GROUPS, margin)
-    assert len(losses) == 4  # subjects 2 and 3 have one embedding each
-    loss, active = batch_hard_triplet(embeddings(dtype), LABELS, GROUPS, margin)
-    assert loss.item() == pytest.approx(sum(losses) / len(losses), rel=1e-5)
-    assert active.item() == pytest.approx(sum(value > 0 for value in losses) / len(losses))
-
-
-def test_triplet_gradients() -> None:
-    assert torch.autograd.gradcheck(
-        lambda e: batch_hard_triplet(e, LABELS, GROUPS, 1.0)[0], (embeddings(),)
-    )
-
-
-@pytest.mark.parametrize(
-    ("labels", "groups"),
-    [
-        (torch.arange(6), torch.arange(6)),  # no positive
-        (LABELS, torch.zeros(6, dtype=torch.int64)),  # no negative
-    ],
-)
-def test_triplet_without_triplets_is_a_zero_with_gradients(labels: Tensor, groups: Tensor) -> None:
-    given = embeddings()
-    loss, active = batch_hard_triplet(given, labels, groups, 0.3)
-    loss.backward()
-    assert loss.item() == active.item() == 0
-    assert torch.equal(given.grad, torch.zeros_like(given))
+def embeddings() -> Tensor:
+    made = torch.randn(len(LABELS), 5, generator=torch.Generator().manual_seed(0))
+    return made.requires_grad_()
 
 
 def test_the_sum_is_weighted_and_its_parts_are_told() -> None:
-    specs = [{"name": "aam", "weight": 0.5, "scale": 10.0}, {"name": "triplet", "weight": 2}]
-    losses = build_losses(specs, torch.tensor([0, 1, 1, 2]), dim=5, seed=0)
-    total, parts = losses(embeddings(torch.float32), LABELS, GROUPS)
-    assert total.item() == pytest.approx(
-        0.5 * float(parts["loss_aam"]) + 2 * float(parts["loss_triplet"])
+    losses = build_losses(THREE, CLASS_GROUPS, dim=5, seed=0)
+    given = embeddings()
+    total, parts = losses(given, LABELS, GROUPS)
+    assert set(parts) == {
+        "loss_aam",
+        "loss_triplet",
+        "loss_supcon",
+        "train_accuracy",
+        "train_margin",
+        "train_active",
+    }
+    alone, sums = {}, torch.zeros_like(given)
+    for spec, weight in zip(THREE, (0.5, 2, 3.0), strict=True):
+        single = build_losses([{**spec, "weight": 1}], CLASS_GROUPS, dim=5, seed=0)
+        alone[f"loss_{spec['name']}"], _ = single(given, LABELS, GROUPS)
+        (slope,) = torch.autograd.grad(alone[f"loss_{spec['name']}"], given)
+        sums += weight * slope
+    assert {name: parts[name].item() for name in alone} == {
+        name: value.item() for name, value in alone.items()
+    }
+    expected = 0.5 * alone["loss_aam"] + 2 * alone["loss_triplet"] + 3 * alone["loss_supcon"]
+    assert total.item() == pytest.approx(expected.item(), rel=1e-6)
+    torch.testing.assert_close(torch.autograd.grad(total, given)[0], sums)
+    assert not any(value.requires_grad for value in parts.values())
+
+
+def test_progress_moves_the_scheduled_margin() -> None:
+    losses = build_losses(THREE, CLASS_GROUPS, dim=5, seed=0)
+    margins = []
+    for share in (0, 0.25, 0.5, 1):
+        losses.set_progress(share)
+        margins.append(losses(embeddings(), LABELS, GROUPS)[1]["train_margin"].item())
+    assert margins == pytest.approx([0, 0, 0.1, 0.2])
+    for share in (-0.1, 1.1, float("nan")):
+        with pytest.raises(ValueError, match=r"must lie in \[0, 1\], got"):
+            losses.set_progress(share)
+
+
+def test_progress_changes_nothing_where_nothing_is_scheduled() -> None:
+    losses = build_losses(
+        [{"name": "aam"}, {"name": "triplet"}, {"name": "supcon"}], CLASS_GROUPS, 5, 0
     )
-    assert set(parts) == {"loss_aam", "loss_triplet", "train_accuracy", "train_active"}
+    before, parts = losses(embeddings(), LABELS, GROUPS)
+    losses.set_progress(0.9)
+    assert torch.equal(losses(embeddings(), LABELS, GROUPS)[0], before)
+    assert "train_margin" not in parts
+
+
+def test_judging_a_batch_changes_nothing() -> None:
+    losses = build_losses(THREE, CLASS_GROUPS, dim=5, seed=0)
+    before = {name: value.clone() for name, value in losses.state_dict().items()}
+    with torch.no_grad():
+        first, second = (losses(embeddings(), LABELS, GROUPS)[0] for _ in range(2))
+    assert torch.equal(first, second)
+    assert not first.requires_grad
+    assert all(weight.grad is None for weight in losses.parameters())
+    after = losses.state_dict()
+    assert all(torch.equal(value, after[name]) for name, value in before.items())
+
+
+def test_a_check_gives_weights_and_options() -> None:
+    assert check_losses(THREE) == {
+        "aam": (0.5, AamOptions(scale=10.0, margin_schedule=[0.25, 0.75])),
+        "triplet": (2.0, TripletOptions("semi_hard", 1, distance="euclidean")),
+        "supcon": (3.0, SupconOptions(0.07)),
+    }
+    assert check_losses([{"name": "triplet"}])["triplet"] == (1.0, TripletOptions())
+    assert TripletOptions().hinge == 0.3
+    assert TripletOptions(soft=True).hinge is None
+
+
+def test_checking_imports_no_torch() -> None:
+    script = (
+        "import sys\n"
+        "from bodysounds.losses.options import check_losses\n"
+        "check_losses([{'name': 'aam'}])\n"
+        "print(sorted({'torch', 'numpy', 'kedro'} & set(sys.modules)))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
 
 
 @pytest.mark.parametrize(
     ("specs", "message"),
     [
-        ([{"name": "center"}], "one of aam, triplet, got 'center'"),
+        ([], "losses is empty: name at least one of aam, triplet, supcon"),
+        ("aam", "must be a list of .*, got 'aam'"),
+        ({"name": "aam"}, "must be a list of"),
+        (["aam"], "must each be .*, got 'aam'"),
+        ([{"weight": 1}], "one of aam, triplet, supcon, got None"),
+        ([{"name": "center"}], "one of aam, triplet, supcon, got 'center'"),
+        ([{"name": ["aam"]}], r"got \['aam'\]"),
         ([{"name": "aam", "marign": 1}], "aam has no option 'marign': it has weight, margin"),
+        ([{"name": "supcon", "margin": 1}], "it has weight, temperature"),
         ([{"name": "triplet"}, {"name": "triplet"}], "triplet is named twice"),
         ([{"name": "triplet", "weight": 0}], "weight must be above 0, got 0"),
+        ([{"name": "triplet", "weight": "1"}], "weight must be a number, got '1'"),
+        ([{"name": "triplet", "weight": float("inf")}], "weight must be a number, got inf"),
         ([{"name": "aam", "margin": "big"}], "margin must be a number, got 'big'"),
+        ([{"name": "aam", "margin": True}], "margin must be a number, got True"),
         ([{"name": "aam", "margin": 2.0}], r"margin must lie in \[0, pi/2\)"),
         ([{"name": "aam", "scale": 0}], "scale must be above 0"),
+        ([{"name": "aam", "subcenters": 0}], "subcenters must be at least 1, got 0"),
+        ([{"name": "aam", "subcenters": 2.0}], "subcenters must be a whole number, got 2.0"),
+        ([{"name": "aam", "label_smoothing": 1}], r"label_smoothing must lie in \[0, 1\), got 1"),
+        ([{"name": "aam", "margin_schedule": 0.5}], r"margin_schedule must be \[start, end\]"),
+        ([{"name": "aam", "margin_schedule": [0.5]}], r"got \[0.5\]"),
+        ([{"name": "aam", "margin_schedule": [0.5, 0.5]}], "start < end"),
+        ([{"name": "aam", "margin_schedule": [0, 20]}], r"shares of the training .* got \[0, 20\]"),
+        ([{"name": "aam", "margin_schedule": [0, "1"]}], "must be a number, got '1'"),
         ([{"name": "triplet", "margin": 0}], r"margin must lie in \(0, 2\]"),
+        ([{"name": "triplet", "margin": 2.5}], r"margin must lie in \(0, 2\]"),
+        (
+            [{"name": "triplet", "margin": 0, "distance": "euclidean"}],
+            "margin must be above 0 euclidean",
+        ),
+        ([{"name": "triplet", "margin": 0.3, "soft": True}], "soft: true takes no margin, got 0.3"),
+        ([{"name": "triplet", "soft": "yes"}], "soft must be true or false, got 'yes'"),
+        ([{"name": "triplet", "mining": "easy"}], "hard, semi_hard, all, got 'easy'"),
+        ([{"name": "triplet", "distance": "l1"}], "squared_euclidean, got 'l1'"),
+        ([{"name": "supcon", "temperature": 0}], "temperature must be above 0, got 0"),
     ],
 )
 def test_options_are_checked_by_name(specs: list[dict[str, Any]], message: str) -> None:
     with pytest.raises(ValueError, match=message):
+        check_losses(specs)
+    with pytest.raises(ValueError, match=message):
         build_losses(specs, torch.arange(4), dim=5, seed=0)
+
+
+def test_a_euclidean_margin_may_exceed_two() -> None:
+    spec = {"name": "triplet", "margin": 5.0, "distance": "euclidean"}
+    assert check_losses([spec])["triplet"][1] == TripletOptions(margin=5.0, distance="euclidean")

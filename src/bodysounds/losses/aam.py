@@ -1,12 +1,21 @@
-"""Additive angular margin softmax (Deng et al. 2019, "ArcFace", arXiv 1801.07698)."""
+"""Additive angular margin softmax (Deng et al. 2019, "ArcFace", arXiv 1801.07698).
+
+With several centres a class it is the sub-center ArcFace of Deng et al. (ECCV 2020): the nearest
+centre of each class counts, so that recordings of another kind, or wrong labels, gather at one of
+their own.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from bodysounds.losses.options import AamOptions
+from bodysounds.losses.pairs import check_batch
 
 # beyond this the slope of the sine of the angle grows without bound
 LARGEST_COSINE = 1.0 - 1e-6
@@ -18,6 +27,7 @@ def aam_softmax(
     margin: float,
     scale: float,
     rivals_mask: Tensor | None = None,
+    label_smoothing: float = 0.0,
 ) -> Tensor:
     """Return the mean cross-entropy of scaled cosines, with a margin on the angle to one's class.
 
@@ -34,6 +44,8 @@ def aam_softmax(
         Of the cosines before the softmax.
     rivals_mask : (batch, n_classes) bool, optional
         False where a class is not to be set against the embedding. The own class always counts.
+    label_smoothing : float in [0, 1)
+        Share of the target that is spread evenly over the own class and the rivals that count.
 
     Returns
     -------
@@ -46,39 +58,83 @@ def aam_softmax(
     with_margin = torch.where(bounded > -math.cos(margin), shifted, linear)
     own = functional.one_hot(labels, cosines.shape[1]).bool()
     logits = scale * torch.where(own, with_margin, bounded)
-    if rivals_mask is not None:
-        logits = logits.masked_fill(~(rivals_mask | own), -torch.inf)
-    return functional.cross_entropy(logits, labels)
+    allowed = torch.ones_like(own) if rivals_mask is None else rivals_mask | own
+    logits = logits.masked_fill(~allowed, -torch.inf)
+    loss = functional.cross_entropy(logits, labels)
+    if label_smoothing == 0:
+        return loss
+    # torch's own smoothing would count the classes left out, whose loss is infinite
+    costs = -logits.log_softmax(dim=1).masked_fill(~allowed, 0.0)
+    even = (costs.sum(dim=1) / allowed.sum(dim=1)).mean()
+    return (1.0 - label_smoothing) * loss + label_smoothing * even
+
+
+def scheduled_margin(margin: float, schedule: Sequence[float] | None, share: float) -> float:
+    """Return the margin after a share of the training, in [0, margin].
+
+    0 up to schedule[0], a linear rise, the whole `margin` from schedule[1] on (shares of the
+    training, 0 <= start < end <= 1); constant where the schedule is None.
+    """
+    if schedule is None:
+        return margin
+    start, end = schedule
+    return margin * min(1.0, max(0.0, (share - start) / (end - start)))
 
 
 class AamSoftmax(nn.Module):
-    """AAM-softmax with its class weights; classes of one group are never set against each other."""
+    """AAM-softmax with its class weights; classes of one group are never set against each other.
+
+    A scheduled margin starts as for a share of 0 and moves with `set_progress` alone; a loss on
+    validation data is taken with the margin of that moment.
+    """
 
     class_groups: Tensor
 
     def __init__(
-        self, class_groups: Tensor, dim: int, seed: int, margin: float = 0.2, scale: float = 30.0
+        self, class_groups: Tensor, dim: int, seed: int, options: AamOptions | None = None
     ) -> None:
         """Take class_groups (n_classes,) int64: the group of each class."""
         super().__init__()
-        if not 0 <= margin < math.pi / 2:
-            raise ValueError(f"aam margin must lie in [0, pi/2) radians, got {margin!r}")
-        if not scale > 0:
-            raise ValueError(f"aam scale must be above 0, got {scale!r}")
-        self.margin, self.scale = margin, scale
+        self.options = options or AamOptions()
+        self.set_progress(0.0)
         self.register_buffer("class_groups", class_groups, persistent=False)
+        n_centers = len(class_groups) * self.options.subcenters
         generator = torch.Generator().manual_seed(seed)
-        bound = math.sqrt(6.0 / (dim + len(class_groups)))
-        weights = torch.rand((len(class_groups), dim), generator=generator)
+        bound = math.sqrt(6.0 / (dim + n_centers))
+        weights = torch.rand((n_centers, dim), generator=generator)
+        # the sub-centres of a class stand together
         self.weight = nn.Parameter((2 * weights - 1) * bound)
+
+    def set_progress(self, share: float) -> None:
+        """Set the margin for the share of the training that is done, in [0, 1]."""
+        self.margin = scheduled_margin(self.options.margin, self.options.margin_schedule, share)
+
+    def cosines(self, embeddings: Tensor) -> Tensor:
+        """Return the cosine of each embedding with the nearest centre of each class."""
+        cosines = functional.normalize(embeddings) @ functional.normalize(self.weight).T
+        return cosines.reshape(len(cosines), len(self.class_groups), -1).amax(dim=2)
 
     def forward(
         self, embeddings: Tensor, labels: Tensor, groups: Tensor
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return the loss and the share of embeddings nearest to their own class (`accuracy`)."""
-        cosines = functional.normalize(embeddings) @ functional.normalize(self.weight).T
+        """Return the loss, and the share of embeddings nearest to their own class (`accuracy`).
+
+        A scheduled margin is a figure too (`margin`). Raises ValueError for a label that is not
+        one of the classes.
+        """
+        check_batch(embeddings, labels, groups)
+        o, n_classes = self.options, len(self.class_groups)
+        if bool(((labels < 0) | (labels >= n_classes)).any()):
+            raise ValueError(
+                f"loss aam knows the classes 0 to {n_classes - 1}, got labels {int(labels.min())} "
+                f"to {int(labels.max())}: judge other subjects by triplet or supcon"
+            )
+        cosines = self.cosines(embeddings)
         rivals = groups[:, None] != self.class_groups[None, :]
-        loss = aam_softmax(cosines, labels, self.margin, self.scale, rivals)
-        own = functional.one_hot(labels, cosines.shape[1]).bool()
+        loss = aam_softmax(cosines, labels, self.margin, o.scale, rivals, o.label_smoothing)
+        own = functional.one_hot(labels, n_classes).bool()
         nearest = cosines.detach().masked_fill(~(rivals | own), -torch.inf).argmax(dim=1)
-        return loss, {"accuracy": (nearest == labels).float().mean()}
+        figures = {"accuracy": (nearest == labels).float().mean()}
+        if o.margin_schedule is not None:
+            figures["margin"] = cosines.new_tensor(self.margin)
+        return loss, figures

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from bodysounds.losses.aam import AamSoftmax
-from bodysounds.losses.triplet import BatchHardTriplet
-
-OPTIONS = {"aam": ("margin", "scale"), "triplet": ("margin",)}
+from bodysounds.losses.options import AamOptions, Options, TripletOptions, check_losses
+from bodysounds.losses.supcon import SupervisedContrastive
+from bodysounds.losses.triplet import TripletLoss
 
 
 class WeightedLosses(nn.Module):
@@ -21,6 +20,18 @@ class WeightedLosses(nn.Module):
         super().__init__()
         self.losses = nn.ModuleDict(dict(losses))
         self.weights = dict(weights)
+
+    def set_progress(self, share: float) -> None:
+        """Move what is scheduled (AAM's margin) to the share of the training that is done.
+
+        A resumed training sets it anew: it is no part of the state. Raises ValueError for a share
+        outside [0, 1].
+        """
+        if not 0 <= share <= 1:
+            raise ValueError(f"the share of training done must lie in [0, 1], got {share!r}")
+        for module in self.losses.values():
+            if isinstance(module, AamSoftmax):
+                module.set_progress(share)
 
     def forward(
         self, embeddings: Tensor, labels: Tensor, groups: Tensor
@@ -32,7 +43,9 @@ class WeightedLosses(nn.Module):
         embeddings : (batch, dim) float32
         labels, groups : (batch,) int64
 
-        The parts are `loss_<name>` of each loss, before its weight, and `train_<figure>`.
+        The parts are `loss_<name>` of each loss, before its weight, and `train_<figure>`. Nothing
+        is changed, so that a validation batch is judged by the same call under `torch.no_grad()`;
+        `aam` knows only the classes that it was built for.
         """
         total = embeddings.new_zeros(())
         parts: dict[str, Tensor] = {}
@@ -52,7 +65,8 @@ def build_losses(
     Parameters
     ----------
     specs : list of dicts
-        `aam` (margin, scale) and `triplet` (margin); weight is 1 where it is not given.
+        `aam`, `triplet` and `supcon`, with the options of `bodysounds.losses.options`; weight is 1
+        where it is not given.
     class_groups : (n_classes,) int64
         The group of each class.
     dim : int
@@ -60,32 +74,18 @@ def build_losses(
     seed : int
         Of the class weights.
 
-    Raises ValueError for an unknown name or option, a loss named twice and a weight of 0 or less.
+    Raises ValueError as `check_losses` does.
     """
-    losses: dict[str, nn.Module] = {}
-    weights: dict[str, float] = {}
-    for spec in specs:
-        options = dict(spec)
-        name, weight = str(options.pop("name", None)), options.pop("weight", 1.0)
-        if name not in OPTIONS:
-            raise ValueError(f"losses[].name must be one of {', '.join(OPTIONS)}, got {name!r}")
-        unknown = [key for key in options if key not in OPTIONS[name]]
-        if unknown:
-            raise ValueError(
-                f"loss {name} has no option {unknown[0]!r}: it has weight, "
-                f"{', '.join(OPTIONS[name])}"
-            )
-        if name in losses:
-            raise ValueError(f"loss {name} is named twice: give it once, with its weight")
-        for key, value in (options | {"weight": weight}).items():
-            if isinstance(value, bool) or not isinstance(value, int | float):
-                raise ValueError(f"loss {name}: {key} must be a number, got {value!r}")
-        if not weight > 0:
-            raise ValueError(f"loss {name}: weight must be above 0, got {weight!r}")
-        weights[name] = float(weight)
-        losses[name] = (
-            AamSoftmax(class_groups.to(torch.int64), dim, seed, **options)
-            if name == "aam"
-            else BatchHardTriplet(**options)
-        )
-    return WeightedLosses(losses, weights)
+
+    def build(options: Options) -> nn.Module:
+        if isinstance(options, AamOptions):
+            return AamSoftmax(class_groups.long(), dim, seed, options)
+        if isinstance(options, TripletOptions):
+            return TripletLoss(options)
+        return SupervisedContrastive(options)
+
+    checked = check_losses(specs)
+    return WeightedLosses(
+        {name: build(options) for name, (_, options) in checked.items()},
+        {name: weight for name, (weight, _) in checked.items()},
+    )
