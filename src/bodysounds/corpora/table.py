@@ -23,9 +23,10 @@ from bodysounds.corpora.csvs import (
     require_columns,
     require_values,
     subset_names,
-    targets,
     times,
 )
+from bodysounds.splitting.side_names import resolve_sides
+from bodysounds.splitting.trial_lists import read_trials
 from bodysounds.types import Table
 
 TABLE = "metadata.csv"
@@ -45,15 +46,19 @@ def read_table(
     age: str | None = None,
     label: str | None = None,
     split: str | None = None,
+    trials: str | None = None,
 ) -> Listing:
     """Return the listing of a folder with `metadata.csv` and, optional, `trials.csv`.
 
     `metadata.csv` needs `file_name` (relative to the folder) and the column that `subject` names;
     every other option names a column too, and falls back to a column of the option's own name (or
     `group_id`, `session_id`) where there is one. `split` holds train, dev, test or nothing.
-    `trials.csv` has enrol and test (file names), and where known target (1, 0), subset (default
-    test) and trial_id; recordings that it names and that have no split go to the trial's subset.
-    A recording is a side. Raises ValueError for a missing table, column or value.
+    `trials.csv` has enrol and test (file names), and where known target (1, 0), subset and
+    trial_id; `trials` is the path of another list, in any format of
+    `bodysounds.splitting.trial_lists.read_trials`, and takes its place. Lists may leave out the
+    files' endings or leading folders. A trial without a subset is of that of its recordings, or of
+    test; recordings that it names and that have no split go to the trial's subset. A recording is
+    a side. Raises ValueError for a missing table, column or value.
     """
     path = root / TABLE
     table = read_csv(path, ("file_name",))
@@ -82,38 +87,33 @@ def read_table(
         if theirs:
             columns[ours] = read[ours](table, theirs, path) if ours in read else table[theirs]
     recordings = recordings_table(columns)
-    trials = _trials(root / TRIALS, set(recordings["recording_id"]))
-    recordings["subset_hint"] = _hints(recordings, trials, root / TRIALS)
-    return Listing(recordings=recordings, sides=one_side_each(recordings), listed_trials=trials)
+    trials_path = Path(trials).expanduser() if trials else root / TRIALS
+    listed = no_trials()
+    if trials or trials_path.exists():
+        listed = _trials(trials_path, None if trials else "csv", recordings)
+        recordings["subset_hint"] = _hints(recordings, listed, trials_path)
+    return Listing(recordings=recordings, sides=one_side_each(recordings), listed_trials=listed)
 
 
 def _present(table: Table, *names: str) -> str | None:
     return next((name for name in names if name in table.columns), None)
 
 
-def _trials(path: Path, known: set[str]) -> Table:
-    if not path.exists():
-        return no_trials()
-    table = read_csv(path, ("enrol", "test"))
-    require_values(table, ("enrol", "test"), path)
-    unknown = (set(table["enrol"]) | set(table["test"])) - known
+def _trials(path: Path, format: str | None, recordings: Table) -> Table:
+    known = recordings["recording_id"]
+    trials, unknown = resolve_sides(read_trials(path, format), known)
     if unknown:
         raise ValueError(
             f"{path} names {len(unknown)} recordings that {TABLE} doesn't list: "
             f"{unknown_ids(unknown, known)}; it names them by file_name, such as "
             f"{some(sorted(known), 1)}"
         )
-    subset = subset_names(table, "subset", path) if "subset" in table else "test"
-    labels = targets(table, "target", path) if "target" in table else pd.NA
-    trials = pd.DataFrame(
-        {
-            "trial_id": table.get("trial_id", table["enrol"] + "~" + table["test"]),
-            "enrol_id": table["enrol"],
-            "test_id": table["test"],
-            "target": pd.Series(labels, table.index, "Int64"),
-            "subset": pd.Series(subset, table.index, "str").fillna("test"),
-        }
-    )
+    split = recordings.set_index("recording_id")["subset_hint"]
+    split = split.where(split.isin(["dev", "test"]))
+    subset = trials["subset"] if "subset" in trials else pd.Series(pd.NA, trials.index, "str")
+    for side in ("enrol_id", "test_id"):
+        subset = subset.fillna(trials[side].map(split))
+    trials["subset"] = subset.fillna("test")
     if (trials["subset"] == "train").any():
         raise ValueError(f"{path} has trials of subset train: trials are of dev or test")
     refuse_repeated(trials["trial_id"], "trials")
@@ -135,8 +135,6 @@ def _hints(recordings: Table, trials: Table, path: Path) -> pd.Series[str]:
             f"{path} uses {some(both)} in trials of dev and of test: a recording serves one of them"
         )
     hints = recordings["subset_hint"]
-    if sides.empty:
-        return hints
     given = recordings["recording_id"].map(sides.set_index("id")["subset"])
     filled: pd.Series[str] = hints.fillna(given)
     return filled

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bodysounds.params.rules import within
+from bodysounds.params.rules import one_of, within
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,11 @@ class SplitParams:
     """Compare sides of one domain only (device, platform, codec)."""
     session_gap_s: float = 3600.0
     """Recordings closer in time than this are one session, where only times are known (seconds)."""
+    negatives: str = "all"
+    """Non-targets of a generated subset: `all`; `balanced`, drawn so that subjects appear equally
+    often; or `hard`, the same among pairs of equal sex, age and domain where these are known."""
+    negatives_per_target: int = 1
+    """Non-targets drawn for each target, for balanced and hard."""
     max_trials: int | None = None
     """Upper bound of the trials of a subset; non-targets beyond it are dropped at random."""
 
@@ -43,5 +48,7 @@ class SplitParams:
                 "split.enrol_session and split.test_session go together: set both or neither, "
                 f"got {self.enrol_session!r} and {self.test_session!r}"
             )
+        one_of("split.negatives", self.negatives, ("all", "balanced", "hard"))
+        within("split.negatives_per_target", self.negatives_per_target, 1, 1_000_000)
         if self.max_trials is not None and self.max_trials < 1:
             raise ValueError(f"split.max_trials must be at least 1 or null, got {self.max_trials}")

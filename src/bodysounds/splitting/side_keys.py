@@ -13,6 +13,7 @@ from bodysounds.corpora.base import some
 from bodysounds.types import Table
 
 Codes = npt.NDArray[np.int64]
+OF_ONE_VALUE = ("subject_id", "group_id", "session_id", "domain")
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class SideKeys:
     session: Codes
     session_names: Sequence[Hashable]
     domain: Codes
+    sex: Codes
+    age: Codes
     subset: npt.NDArray[np.object_]
     recorded_at: npt.NDArray[np.float64]
     """Unix seconds of the earliest recording, nan where unknown."""
@@ -37,7 +40,7 @@ def side_keys(sides: Table, manifest: Table, subsets: Table) -> SideKeys:
     mixes subjects, sessions, domains or subsets.
     """
     table = sides[["side_id", "recording_id"]].merge(
-        manifest[["recording_id", "subject_id", "group_id", "session_id", "domain", "recorded_at"]],
+        manifest[["recording_id", *OF_ONE_VALUE, "sex", "age", "recorded_at"]],
         on="recording_id",
         how="left",
     )
@@ -49,7 +52,7 @@ def side_keys(sides: Table, manifest: Table, subsets: Table) -> SideKeys:
             f"({some(unknown)}): run ingest and split again"
         )
     grouped = table.groupby("side_id", sort=True)
-    for column in ("subject_id", "group_id", "session_id", "domain", "subset"):
+    for column in (*OF_ONE_VALUE, "subset"):
         mixed = grouped[column].nunique(dropna=False)
         if (mixed > 1).any():
             side = mixed.index[mixed > 1][0]
@@ -67,6 +70,9 @@ def side_keys(sides: Table, manifest: Table, subsets: Table) -> SideKeys:
         session=session,
         session_names=list(names),
         domain=pd.factorize(first["domain"])[0],
+        # a side that mixes them counts as unknown
+        sex=pd.factorize(first["sex"].where(grouped["sex"].nunique() == 1))[0],
+        age=pd.factorize(first["age"].where(grouped["age"].nunique() == 1))[0],
         subset=first["subset"].to_numpy(dtype=object),
         recorded_at=grouped["recorded_at"].min().to_numpy(dtype=np.float64),
     )

@@ -10,8 +10,10 @@ import pandas as pd
 
 from bodysounds.corpora.base import some, unknown_ids
 from bodysounds.params import SplitParams
+from bodysounds.splitting.builders import choose_negatives
 from bodysounds.splitting.pairs import Pairs, all_pairs, keep_targets, same_session
 from bodysounds.splitting.side_keys import SideKeys, side_keys
+from bodysounds.splitting.trial_audit import audit_trials
 from bodysounds.types import Table
 
 logger = logging.getLogger(__name__)
@@ -22,20 +24,22 @@ def make_trials(
 ) -> Table:
     """Return trial_id, enrol_id, test_id, target (Int64), subset (dev, test) and condition.
 
-    Where the corpus lists trials for a subset, those; else all pairs of its sides:
-    enrol_session x test_session where set, unordered pairs otherwise, within one domain where set.
-    Sides of unknown subjects make no pair, and groups no non-target within themselves. target is 1
-    for one subject. condition is `same_session` for one subject in one known session (or, where
-    sessions are unknown, recorded less than session_gap_s apart), else `across_sessions`. Raises
-    ValueError for listed trials of unknown sides or across subsets, and for a dev without both
-    target and non-target pairs; a test without targets is logged.
+    Where the corpus lists trials for a subset, those; else pairs of its sides: enrol_session x
+    test_session where set, unordered pairs otherwise, within one domain where set. Sides of unknown
+    subjects make no pair, and groups no non-target within themselves; split.negatives says which
+    non-targets are taken. target is 1 for one subject. condition is `same_session` for one subject
+    in one known session (or, where sessions are unknown, recorded less than session_gap_s apart),
+    else `across_sessions`. Listed trials that repeat a pair or compare a side with itself would
+    bias the rates: where they have a label they are left out, and logged. Raises ValueError for
+    listed trials of unknown sides, across subsets or that label one pair 1 and 0, and for a dev
+    without both target and non-target pairs; a test without targets is logged.
     """
     keys = side_keys(sides, manifest, subsets)
-    listed = _positions(listed_trials, keys)
+    listed = _positions(_sound(listed_trials, keys), keys)
     tables = []
     for subset in ("dev", "test"):
-        rows = listed[listed["subset"] == subset]
-        if len(rows):
+        if (listed_trials["subset"] == subset).any():
+            rows = listed[listed["subset"] == subset]
             tables.append(_listed(rows, keys, subset, params))
         else:
             tables.append(_generated(keys, subset, params))
@@ -46,6 +50,8 @@ def make_trials(
 def _generated(keys: SideKeys, subset: str, params: SplitParams) -> Table:
     pairs = all_pairs(keys, subset, params)
     target = keys.subject[pairs.enrol] == keys.subject[pairs.test]
+    kept = choose_negatives(keys, pairs, target, params, subset)
+    pairs, target = Pairs(pairs.enrol[kept], pairs.test[kept]), target[kept]
     if params.max_trials is not None:
         kept = keep_targets(target, params.max_trials, params.seed, subset)
         pairs, target = Pairs(pairs.enrol[kept], pairs.test[kept]), target[kept]
@@ -70,17 +76,6 @@ def _listed(rows: Table, keys: SideKeys, subset: str, params: SplitParams) -> Ta
             f"{subset} in the corpus's split, or take those trials out"
         )
     target = rows["target"].reset_index(drop=True)
-    both = (keys.subject[pairs.enrol] >= 0) & (keys.subject[pairs.test] >= 0)
-    same = (keys.subject[pairs.enrol] == keys.subject[pairs.test]) & both
-    contrary = target.notna().to_numpy() & both & (target.fillna(0).to_numpy() != same)
-    if contrary.any():
-        logger.warning(
-            "%d listed %s trials contradict the subjects of their sides, first %s: "
-            "the list is believed",
-            int(contrary.sum()),
-            subset,
-            rows["trial_id"].iloc[int(np.flatnonzero(contrary)[0])],
-        )
     ids = rows["trial_id"].tolist()
     gap_s = params.session_gap_s
     return _table(keys, pairs, ids=ids, target=target, subset=subset, gap_s=gap_s)
@@ -111,22 +106,43 @@ def _table(
     )
 
 
-def _positions(listed: Table, keys: SideKeys) -> Table:
-    """Return trial_id, target and subset of listed trials, and their sides as positions in keys."""
-    enrol, test = listed["enrol_id"], listed["test_id"]
-    known = pd.Index(keys.ids)
-    unknown = (set(enrol) | set(test)) - set(known)
-    if unknown:
+def _sound(listed: Table, keys: SideKeys) -> Table:
+    """Return the listed trials that can be used, and log a line for each finding of their audit."""
+    known = keys.subject >= 0
+    subjects = dict(zip(keys.ids[known], keys.subject[known].astype(str), strict=True))
+    audit = audit_trials(listed, keys.ids, subjects)
+    if audit.count("unknown_side"):
+        known_ids = pd.Index(keys.ids)
+        unknown = (set(listed["enrol_id"]) | set(listed["test_id"])) - set(known_ids)
         raise ValueError(
             f"the listed trials name {len(unknown)} sides that are not there: "
-            f"{unknown_ids(unknown, known)}; sides are called like {some(known, 1)}"
+            f"{unknown_ids(unknown, known_ids)}; sides are called like {some(known_ids, 1)}"
         )
+    if audit.count("contradictory"):
+        raise ValueError(f"{audit.sentence('contradictory')}: correct the list or take them out")
+    labelled = listed["target"].notna().to_numpy()
+    biased = (audit.marks["repeated"] | audit.marks["self_trial"]) & labelled
+    for finding, what_follows in (
+        ("contrary_to_subjects", "the list is believed"),
+        ("self_trial", "those with a label are left out"),
+        ("repeated", "those with a label are left out"),
+        ("both_orders", "both are kept, as they are listed"),
+    ):
+        if audit.count(finding):
+            logger.warning("%s: %s", audit.sentence(finding), what_follows)
+    return listed[~biased]
+
+
+def _positions(listed: Table, keys: SideKeys) -> Table:
+    """Return trial_id, target and subset of listed trials, and their sides as positions in keys."""
     repeated = listed["trial_id"].duplicated()
     if repeated.any():
         raise ValueError(f"trial_id must be unique, {some(listed['trial_id'][repeated])} repeat")
+    known = pd.Index(keys.ids)
     found = listed[["trial_id", "target", "subset"]].reset_index(drop=True)
     return found.assign(
-        enrol=known.get_indexer(pd.Index(enrol)), test=known.get_indexer(pd.Index(test))
+        enrol=known.get_indexer(pd.Index(listed["enrol_id"])),
+        test=known.get_indexer(pd.Index(listed["test_id"])),
     )
 
 
