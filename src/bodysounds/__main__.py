@@ -1,4 +1,4 @@
-"""`python -m bodysounds --pipelines=cry_verification`: run without the kedro command."""
+"""`bodysounds` and `python -m bodysounds`: `kedro run` without the kedro command, and `fetch`."""
 
 from __future__ import annotations
 
@@ -8,14 +8,24 @@ from pathlib import Path
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the project's `kedro run` with the given arguments (default: the command line's)."""
+    """Run `fetch`, or the project's `kedro run` with all of the arguments.
+
+    `arguments` are the command line's by default: `fetch cryceleb FOLDER`, or those of `kedro run`,
+    such as `--pipelines=cry_verification`.
+    """
+    given = list(arguments) if arguments is not None else sys.argv[1:]
+    if given[:1] == ["fetch"]:
+        from bodysounds.commands import fetch
+
+        fetch(given[1:])
+        return
     from kedro.framework.cli.utils import find_run_command
     from kedro.framework.project import configure_project
 
     package = Path(__file__).parent.name
     configure_project(package)
     run = find_run_command(package)
-    run(list(arguments) if arguments is not None else sys.argv[1:])
+    run(given)
 
 
 if __name__ == "__main__":

@@ -14,8 +14,9 @@ from bodysounds.types import Encoder
 class EncoderDataset(AbstractVersionedDataset[Any, Any]):
     """A safetensors file with architecture, front end and training record as its metadata.
 
-    Where `filepath` itself is a file it is loaded as it stands, so an encoder from elsewhere
-    needs no folder of versions.
+    Where `filepath` itself is a file, or a folder that SpeechBrain published, it is loaded as it
+    stands, so an encoder from elsewhere needs no folder of versions. The best epochs of a training, where several were kept, are
+    best_1.safetensors (the best) and so on in the folder of the version: encoders by themselves.
     """
 
     def __init__(
@@ -31,18 +32,23 @@ class EncoderDataset(AbstractVersionedDataset[Any, Any]):
 
     def resolve_load_version(self) -> str | None:
         """Return the version that load takes; a single file has none."""
-        return None if Path(self._filepath).is_file() else super().resolve_load_version()
+        return None if self._single else super().resolve_load_version()
+
+    @property
+    def _single(self) -> bool:
+        path = Path(self._filepath)
+        return path.is_file() or (path / "embedding_model.ckpt").is_file()
 
     def load(self) -> Encoder:
         from bodysounds.models.encoder import load_encoder
 
         own = Path(self._filepath)
-        return load_encoder(own if own.is_file() else Path(self._get_load_path()))
+        return load_encoder(own if self._single else Path(self._get_load_path()))
 
     def save(self, data: Encoder) -> None:
         from bodysounds.models.encoder import save_encoder
 
-        if Path(self._filepath).is_file():
+        if self._single:
             raise DatasetError(
                 f"{self._filepath} is a single encoder, and a run saves a version beside others: "
                 "leave out --params encoder=... when training"
@@ -50,12 +56,14 @@ class EncoderDataset(AbstractVersionedDataset[Any, Any]):
         path = Path(self._get_save_path())
         path.parent.mkdir(parents=True, exist_ok=True)
         save_encoder(path, data)
+        for number, best in enumerate(data.best, start=1):
+            save_encoder(path.with_name(f"best_{number}.safetensors"), best)
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._filepath), "version": self._version}
 
     def _exists(self) -> bool:
-        if Path(self._filepath).is_file():
+        if self._single:
             return True
         try:
             return Path(self._get_load_path()).is_file()

@@ -35,6 +35,8 @@ class Encoder:
     """name, sample_rate (Hz), n_mels, mean_over."""
     training: dict[str, Any] = field(default_factory=dict)
     """How it was trained: seed, epochs, chosen epoch, dev EER, parameters. Plain JSON values."""
+    best: tuple[Encoder, ...] = ()
+    """The best epochs of its training, best first, where several were kept; saved beside it."""
 
 
 def network(encoder: Encoder) -> EmbeddingNetwork:
@@ -65,8 +67,11 @@ def state_sha256(state: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
-def check_state(encoder: Encoder, where: str) -> None:
-    """Raise ValueError, naming a weight, where the weights are not those of the architecture."""
+def check_state(encoder: Encoder, where: str, remedy: str = RETRAIN) -> None:
+    """Raise ValueError, naming a weight, where the weights are not those of the architecture.
+
+    `where` names the encoder and `remedy` the way out.
+    """
     with torch.device("meta"):
         expected = build_body(encoder.architecture, seed=0).state_dict()
     have = encoder.state
@@ -77,13 +82,13 @@ def check_state(encoder: Encoder, where: str) -> None:
         if names:
             raise ValueError(
                 f"{where} {verdict} weight {names[0]!r} ({len(names)} in all) for its architecture "
-                f"{encoder.architecture}: {RETRAIN}"
+                f"{encoder.architecture}: {remedy}"
             )
     for name, weight in expected.items():
         if have[name].shape != weight.shape:
             raise ValueError(
                 f"{where} has weight {name!r} of shape {tuple(have[name].shape)} where its "
-                f"architecture has {tuple(weight.shape)}: {RETRAIN}"
+                f"architecture has {tuple(weight.shape)}: {remedy}"
             )
 
 
@@ -111,12 +116,19 @@ def save_encoder(path: str | Path, encoder: Encoder) -> None:
 
 
 def load_encoder(path: str | Path) -> Encoder:
-    """Return the encoder of a .safetensors file, or the latest one of a folder of versions.
+    """Return the encoder of a .safetensors file, or of a folder.
 
-    A folder holds `<version>/<name>`, as a versioned catalog entry writes it. Raises ValueError
-    that names the path where there is none, or where the file is no encoder of this project.
+    A folder holds `<version>/<name>`, as a versioned catalog entry writes it, of which the latest
+    is taken, or is one of SpeechBrain's pretrained ones, such as spkrec-ecapa-voxceleb (see
+    `models.pretrained`). Raises ValueError that names the path where there is none, or where the
+    file is no encoder of either kind.
     """
-    file = _find(Path(path).expanduser())
+    from bodysounds.models.pretrained import is_pretrained, load_pretrained
+
+    path = Path(path).expanduser()
+    if is_pretrained(path):
+        return load_pretrained(path)
+    file = _find(path)
     try:
         with safe_open(file, framework="pt") as opened:
             metadata = opened.metadata() or {}
@@ -145,5 +157,8 @@ def _find(path: Path) -> Path:
         raise ValueError(f"{path} does not exist: {RETRAIN}, a .safetensors file or its folder")
     versions = sorted(path.glob("*/*.safetensors")) or sorted(path.glob("*.safetensors"))
     if not versions:
-        raise ValueError(f"{path} holds no <version>/<name>.safetensors: {RETRAIN}")
+        raise ValueError(
+            f"{path} holds no <version>/<name>.safetensors and no embedding_model.ckpt: {RETRAIN}, "
+            "or one of SpeechBrain's pretrained folders"
+        )
     return versions[-1]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -54,6 +54,23 @@ def embed_sides(
     Raises ValueError where the rates of encoder and waveforms differ, and for embeddings that are
     not finite.
     """
+    return embed_spans(
+        encoder, packed, [side_table.spans[row] for row in rows], max_side_s, device, progress
+    )
+
+
+def embed_spans(
+    encoder: Encoder | EmbeddingNetwork,
+    packed: Packed,
+    spans: Sequence[Ints],
+    max_side_s: float,
+    device: str | torch.device = "auto",
+    progress: bool = False,
+) -> Float32s:
+    """Return one embedding for each list of spans, as `embed_sides` does for those of the sides.
+
+    spans[i] is int64 (n_segments, 2) of first_sample and n_samples, in the order of hearing.
+    """
     module = encoder if isinstance(encoder, EmbeddingNetwork) else _on(encoder, device)
     if packed.sample_rate != module.sample_rate:
         raise ValueError(
@@ -61,7 +78,6 @@ def embed_sides(
             f"{packed.sample_rate} Hz: set featurize.sample_rate to {module.sample_rate}"
         )
     longest = max(1, round(max_side_s * packed.sample_rate))
-    spans = [side_table.spans[row] for row in rows]
     lengths = np.array([min(int(s[:, 1].sum()), longest) for s in spans], dtype=np.int64)
 
     def read(item: int) -> Float32s:
