@@ -42,6 +42,29 @@ def params(work: Path, **changes: Any) -> TrainEmbeddingParams:
     return TrainEmbeddingParams(**(options | changes))
 
 
+def everything(work: Path) -> TrainEmbeddingParams:
+    """Return parameters under which all that a resumed run must remember matters.
+
+    20 steps are taken of 4 epochs of 6, then 8 an epoch on train and dev.
+    """
+    return params(
+        work,
+        epochs=4,
+        passes_per_epoch=2,
+        subjects_per_batch=3,
+        audio_budget_s=6 * 20 * 0.39,
+        losses=[{"name": "triplet"}],
+        validation_share=0.25,
+        schedule=[{"name": "plateau", "factor": 0.5, "patience": 0}],
+        optimiser="adam",
+        keep_best=2,
+        average_best=True,
+        refit="train+dev",
+        defects=["choose_by_loss", "pad_crops"],
+        crops_per_subject=2,
+    )
+
+
 def die(*_: Any) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -70,11 +93,21 @@ def main(place: str, folder: Path, work: Path) -> None:
     made_of = corpus(folder)
     if place == "mid-epoch":  # 15 steps done, the last checkpoint at 12
         loop.train_step = on_call(16, loop.train_step, die)
+    elif place == "first training":  # of epoch 3
+        loop.train_step = on_call(15, loop.train_step, die)
+        return done(made_of, everything(work))
+    elif place == "refit":
+        loop.train_step = on_call(28, loop.train_step, die)
+        return done(made_of, everything(work))
     elif place == "dev scoring":  # of epoch 2, embeddings done
         dev.cosine_scores = on_call(2, dev.cosine_scores, die)
-    else:  # the checkpoint of step 16, after those of 4, 8, 9 (twice) and 12
-        os.fsync = on_call(6, os.fsync, half_written)
-    train_encoder(*made_of, params(work))
+    else:  # the checkpoint of step 16, after those of 4, 8 and 12 and the weights of epoch 1
+        os.fsync = on_call(5, os.fsync, half_written)
+    done(made_of, params(work))
+
+
+def done(made_of: Any, chosen: TrainEmbeddingParams) -> None:
+    train_encoder(*made_of, chosen)
 
 
 if __name__ == "__main__":

@@ -37,8 +37,8 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     done: list[int] = []
     original = loop.train_step
 
-    def counted(run: Any, batch: Any, state: Any, n_steps: int) -> Any:
-        figures = original(run, batch, state, n_steps)
+    def counted(run: Any, batch: Any, state: Any) -> Any:
+        figures = original(run, batch, state)
         done.append(state.step)
         return figures
 
@@ -54,7 +54,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Any:
 @pytest.fixture(scope="module")
 def uninterrupted(corpus: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Any]:
     folder = tmp_path_factory.mktemp("uninterrupted")
-    encoder, history = train_encoder(*corpus, killed.params(folder / "work"))
+    encoder, _, history = train_encoder(*corpus, killed.params(folder / "work"))
     return sha256(encoder, folder), history
 
 
@@ -74,7 +74,7 @@ def kill(place: str, tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize(
     ("place", "expected"),
-    [("mid-epoch", 12), ("dev scoring", 18), ("writing the checkpoint", 12)],
+    [("mid-epoch", 12), ("dev scoring", 16), ("writing the checkpoint", 12)],
 )
 def test_killed_and_run_again_it_ends_the_same(
     place: str,
@@ -87,7 +87,7 @@ def test_killed_and_run_again_it_ends_the_same(
     work = kill(place, tmp_path)
     (store,) = work.iterdir()
     assert any(".partial" in file.name for file in store.iterdir()) == place.startswith("writing")
-    encoder, history = train_encoder(*corpus, killed.params(work))
+    encoder, _, history = train_encoder(*corpus, killed.params(work))
     assert steps == list(range(expected, N_STEPS))
     assert sha256(encoder, tmp_path) == uninterrupted[0]
     same = [name for name in history if name not in ("seconds", "items_per_second")]
@@ -95,9 +95,30 @@ def test_killed_and_run_again_it_ends_the_same(
     assert list(work.iterdir()) == []
 
 
+@pytest.mark.parametrize(("place", "expected"), [("first training", 12), ("refit", 24)])
+def test_all_that_is_followed_kept_and_refit_resumes(
+    place: str, expected: int, corpus: Any, tmp_path: Path, steps: list[int]
+) -> None:
+    whole = train_encoder(*corpus, killed.everything(tmp_path / "whole"))
+    n_steps = len(steps)
+    steps.clear()
+    work = kill(place, tmp_path)
+    resumed = train_encoder(*corpus, killed.everything(work))
+    assert len(steps) == n_steps - expected
+    for ours, theirs in zip(resumed[:2], whole[:2], strict=True):
+        assert sha256(ours, tmp_path) == sha256(theirs, tmp_path)
+    best = [[sha256(kept, tmp_path) for kept in made[1].best] for made in (resumed, whole)]
+    assert best[0] == best[1]
+    assert len(best[0]) == 2
+    same = [name for name in whole[2] if name not in ("seconds", "items_per_second")]
+    assert resumed[2][same].equals(whole[2][same])
+    assert resumed[2]["learning_rate"].nunique() > 1
+    assert list(work.iterdir()) == []
+
+
 @pytest.fixture
 def stopped(corpus: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The work folder of a training stopped after 10 steps, its last checkpoint at 9."""
+    """The work folder of a training stopped after 10 steps, its last checkpoint at 8."""
     with monkeypatch.context() as patch:
         patch.setattr(loop, "train_step", killed.on_call(11, loop.train_step, interrupt))
         with pytest.raises(KeyboardInterrupt):
@@ -112,8 +133,8 @@ def interrupt(*_: Any) -> None:
 def test_where_and_how_often_it_saves_change_nothing(
     corpus: Any, uninterrupted: tuple[str, Any], stopped: Path, steps: list[int]
 ) -> None:
-    encoder, _ = train_encoder(*corpus, killed.params(stopped, checkpoint_every=1000))
-    assert steps == list(range(9, N_STEPS))
+    encoder, _, _ = train_encoder(*corpus, killed.params(stopped, checkpoint_every=1000))
+    assert steps == list(range(8, N_STEPS))
     assert sha256(encoder, stopped) == uninterrupted[0]
 
 
@@ -155,7 +176,24 @@ def test_a_damaged_checkpoint_is_not_used(
 ) -> None:  # fmt: skip
     (checkpoint,) = stopped.glob("*/checkpoint.pt")
     checkpoint.write_bytes(checkpoint.read_bytes()[:-1])
-    encoder, _ = train_encoder(*corpus, killed.params(stopped))
+    encoder, _, _ = train_encoder(*corpus, killed.params(stopped))
     assert "is damaged: training starts again" in caplog.text
     assert steps == list(range(N_STEPS))
     assert sha256(encoder, stopped) == uninterrupted[0]
+
+
+def test_damaged_weights_of_a_kept_epoch_are_not_used(
+    corpus: Any, uninterrupted: tuple[str, Any], tmp_path: Path, steps: list[int],
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "train_step", killed.on_call(13, loop.train_step, interrupt))
+        with pytest.raises(KeyboardInterrupt):
+            train_encoder(*corpus, killed.params(tmp_path, checkpoint_every=1))
+    steps.clear()
+    (weights,) = tmp_path.glob("*/epoch_000001.pt")
+    weights.write_bytes(weights.read_bytes()[:-1])
+    encoder, _, _ = train_encoder(*corpus, killed.params(tmp_path))
+    assert "is damaged: training starts again" in caplog.text
+    assert steps == list(range(N_STEPS))
+    assert sha256(encoder, tmp_path) == uninterrupted[0]

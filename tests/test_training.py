@@ -17,13 +17,18 @@ import torch
 from bodysounds.audio import augment
 from bodysounds.audio.packed import Packed
 from bodysounds.devices import choose_device, use_bf16
-from bodysounds.models.encoder import Encoder, network, save_encoder, untrained
+from bodysounds.models.encoder import (
+    Encoder,
+    network,
+    save_encoder,
+    state_sha256,
+    untrained,
+)
 from bodysounds.params import TrainEmbeddingParams
 from bodysounds.sides import SideTable
-from bodysounds.training import loop
+from bodysounds.training import step
 from bodysounds.training.dev import dev_rates, dev_trials
 from bodysounds.training.embedding import train_encoder
-from bodysounds.training.state import State
 
 Corpus = tuple[Packed, SideTable, pd.DataFrame]
 BOTH = [{"name": "aam"}, {"name": "triplet", "weight": 0.5}]
@@ -70,7 +75,8 @@ def test_it_learns_and_dev_chooses(corpus: Corpus, tmp_path: Path) -> None:
     longer = {"epochs": 4, "passes_per_epoch": 6, "learning_rate": 5e-3}
     steps = [{"name": "spec_augment", "p": 0.3, "time_width": 5}, *EVERY]
     chosen = params(tmp_path, losses=BOTH, augment=steps, **longer)
-    encoder, history = train_encoder(*corpus, chosen)
+    encoder, dev_encoder, history = train_encoder(*corpus, chosen)
+    assert dev_encoder is encoder
     assert history["epoch"].tolist() == [1, 2, 3, 4]
     assert history["step"].tolist() == [24, 48, 72, 96]
     assert history["loss"].iloc[-1] < 0.6 * history["loss"].iloc[0]
@@ -125,26 +131,7 @@ def test_every_step_draws_its_own_augmentation(
     assert seeds[24:] == seeds[:24]
 
 
-@pytest.mark.parametrize(
-    ("rates", "expected"),
-    [
-        ([(0.3, 0.8), (0.2, 0.7), (0.25, 0.9)], 2),
-        ([(0.2, 0.8), (0.2, 0.9), (0.2, 0.85)], 2),
-        ([(0.3, 0.5), (0.2, 0.9), (0.2, 0.9)], 2),
-        ([(0.2, 0.9), (0.2, 0.9)], 1),
-    ],
-)
-def test_lower_eer_then_higher_auc_then_the_earlier_epoch(
-    rates: list[tuple[float, float]], expected: int
-) -> None:
-    state = State()
-    for number, (eer, auc) in enumerate(rates, start=1):
-        state.close_epoch({"dev_eer": eer, "dev_auc": auc}, {"w": torch.tensor(number)})
-    assert state.best_epoch == expected
-    assert int(state.best["w"]) == expected
-
-
-def test_transfer_starts_from_the_other_weights(
+def test_init_from_starts_from_the_other_weights(
     corpus: Corpus, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     still = params(tmp_path, epochs=1, passes_per_epoch=1, learning_rate=0.0)
@@ -154,14 +141,38 @@ def test_transfer_starts_from_the_other_weights(
     for name, weight in other.state.items():
         if not ("running" in name or "num_batches" in name):
             assert torch.equal(moved.state[name], weight)
-    assert f"{len(other.state)} weights matched, missing: none" in caplog.text
-    assert moved.training["init_sha256"] != other.training["init_sha256"]
+    assert f"{len(other.state)} weights matched: blocks.0" in caplog.text
+    assert "missing: none" in caplog.text
+    started = moved.training["init"]
+    assert sorted(started["matched"]) == sorted(other.state)
+    assert (started["missing"], started["skipped"], started["strict"]) == ([], [], True)
+    assert started["sha256"] == state_sha256(other.state) != state_sha256(moved.state)
+    assert other.training["init"] is None
     for change, message in (
-        ({"dim": 8}, "architecture .*'dim': 16.* asks for .*'dim': 8"),
+        ({"dim": 8}, "'dim': 16.* does not fit train_embedding: .*make the two"),
         ({"front_end": "kaldi"}, "front end .*'speechbrain'.* asks for .*'kaldi'"),
     ):
         with pytest.raises(ValueError, match=message):
             train_encoder(*corpus, replace(still, **change), other)
+
+
+def test_a_loose_start_takes_what_matches_and_lists_the_rest(
+    corpus: Corpus, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    still = params(tmp_path, epochs=1, passes_per_epoch=1, learning_rate=0.0)
+    other = train_encoder(*corpus, replace(still, seed=5))[0]
+    loose = replace(still, dim=8, front_end="kaldi", init_strict=False)
+    with caplog.at_level(logging.INFO):
+        moved = train_encoder(*corpus, loose, other)[0]
+    started = moved.training["init"]
+    assert "its weights are loaded all the same" in caplog.text
+    assert [words.split(":")[0] for words in started["skipped"]] == [
+        "fc.conv.weight", "fc.conv.bias",
+    ]  # fmt: skip
+    assert "skipped: fc.conv.weight: its shape is (16" in caplog.text
+    assert set(started["matched"]) == set(other.state) - {"fc.conv.weight", "fc.conv.bias"}
+    name = "blocks.1.tdnn1.conv.conv.weight"
+    assert torch.equal(moved.state[name], other.state[name])
 
 
 def test_what_cannot_work_is_refused_in_a_sentence(corpus: Corpus, tmp_path: Path) -> None:
@@ -189,7 +200,7 @@ def test_what_cannot_work_is_refused_in_a_sentence(corpus: Corpus, tmp_path: Pat
 def test_a_loss_that_is_not_finite_stops_the_run(
     corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loop, "warmup_cosine", lambda *_: float("inf"))
+    monkeypatch.setattr(step, "learning_rate", lambda *_: float("inf"))
     with pytest.raises(ValueError, match=r"epoch 1, step 2: lower train_embedding.learning_rate"):
         train_encoder(*corpus, params(tmp_path))
 

@@ -14,8 +14,9 @@ LOSS_LINES = ("--", ":", "-.")
 def training_figure(history: Table, synthetic: bool = False) -> Figure:
     """Return the losses (left axis) and the dev EER (right axis) against the epoch.
 
-    `history` has a row an epoch: epoch, loss, loss_<name>..., dev_eer, chosen. The chosen epoch is
-    marked. Raises ValueError for an empty history.
+    `history` has a row an epoch: epoch, loss, loss_<name>..., validation_loss where there is one,
+    dev_eer, chosen. The chosen epoch is marked, or those whose weights were averaged. Raises
+    ValueError for an empty history.
     """
     if history.empty:
         raise ValueError("the training history has no epoch: train at least one")
@@ -30,6 +31,11 @@ def training_figure(history: Table, synthetic: bool = False) -> Figure:
                 epoch, history[name], line, marker=marker, color=style.ORANGE, linewidth=1.1,
                 label=f"loss: {name.removeprefix('loss_')}",
             )  # fmt: skip
+    if "validation_loss" in history:
+        axes.plot(
+            epoch, history["validation_loss"], "-", marker=marker, color=style.GREEN,
+            label="validation loss",
+        )  # fmt: skip
     axes.set_xlabel("epoch")
     axes.set_ylabel("loss")
     axes.set_ylim(bottom=min(0.0, float(np.nanmin(history["loss"]))))
@@ -41,10 +47,12 @@ def training_figure(history: Table, synthetic: bool = False) -> Figure:
     right.plot(epoch, percent, "-", marker="s", markersize=4, color=style.BLUE, label="dev EER")
     right.set_ylim(0, max(5.0, float(np.nanmax(percent, initial=0.0)) * 1.15))
     right.set_ylabel("dev EER (%)")
-    for row in np.flatnonzero(history["chosen"].to_numpy(bool)):
+    chosen = np.flatnonzero(history["chosen"].to_numpy(bool))
+    if len(chosen):
+        one = f"chosen: epoch {epoch[chosen[0]]}, {percent[chosen[0]]:.1f}%"
         right.plot(
-            epoch[row], percent[row], "*", color=style.INK, markersize=14, markeredgecolor="white",
-            label=f"chosen: epoch {epoch[row]}, {percent[row]:.1f}%",
+            epoch[chosen], percent[chosen], "*", color=style.INK, markersize=14,
+            markeredgecolor="white", label=one if len(chosen) == 1 else "chosen: the mean of these",
         )  # fmt: skip
     handles = [axes.get_legend_handles_labels(), right.get_legend_handles_labels()]
     joined = [[*first, *second] for first, second in zip(*handles, strict=True)]

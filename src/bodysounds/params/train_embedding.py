@@ -5,7 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from bodysounds.losses.options import check_losses
 from bodysounds.params.rules import one_of, within
+from bodysounds.training.schedule import check_schedule
+
+# what the published triplet solution did wrong, each a switch for those who repeat its figure
+DEFECTS = (
+    "draw_with_replacement",
+    "pad_crops",
+    "frozen_batch_norm",
+    "validation_gradients",
+    "choose_by_loss",
+    "no_seed",
+)
+# losses that need two crops of a subject in a batch
+OF_PAIRS = ("triplet", "supcon")
+TRAIN_AND_DEV = "train+dev"
 
 
 @dataclass(frozen=True)
@@ -26,37 +41,73 @@ class TrainEmbeddingParams:
     dim: int = 128
     """Size of the embedding."""
     init_from: str | None = None
-    """Path of an encoder to start from (a .safetensors file or a folder of versions)."""
+    """Path of an encoder to start from: a .safetensors file, a folder of versions, or a folder of
+    SpeechBrain's."""
+    init_strict: bool = True
+    """Every weight must fit; false loads those that do, and says which did not."""
+    # who teaches, and who validates
+    train_session: str | None = None
+    """Only this session's sides teach, of the subjects that have it; null takes every session."""
+    validate_session: str | None = None
+    """This session of the same subjects validates; only subjects that have both take part."""
+    validation_share: float = 0.0
+    """Share of train's groups that teach nothing and validate."""
+    join_sessions: bool = False
+    """Crops are cut from all segments of a subject, whatever the session, as one recording."""
     # what it learns
     losses: list[dict[str, Any]] = field(
         default_factory=lambda: [{"name": "aam", "weight": 1.0, "margin": 0.2, "scale": 30.0}]
     )
-    """Weighted sum of losses: `aam` (margin, scale) and `triplet` (margin)."""
+    """Weighted sum of losses: `aam`, `triplet` and `supcon`, each with its options."""
+    unit_length: bool = False
+    """The losses see embeddings of unit length; matters to euclidean distances alone."""
     augment: list[dict[str, Any]] = field(default_factory=list)
     """Augmentations in order: `tilt`, `noise`, `spec_augment`, each with its options."""
     # batches
     subjects_per_batch: int = 16
     """P: different subjects in a batch."""
     crops_per_subject: int = 4
-    """K: crops of each, from different sessions where there are several."""
+    """K: crops of each, from different sessions where there are several; triplet and supcon need
+    2."""
     crop_s: list[float] = field(default_factory=lambda: [2.0, 3.0])
     """Shortest and longest crop; one length is drawn a batch (seconds)."""
-    # schedule
+    # how long, and how fast
     epochs: int = 20
+    """At most this many."""
     passes_per_epoch: int = 1
     """Times each subject is drawn in an epoch."""
+    audio_budget_s: float | None = None
+    """Training ends once crops of this many seconds in all were heard; null: after the epochs."""
+    optimiser: str = "adamw"
+    """`adam` (weight decay as a part of the gradient) or `adamw` (apart from it)."""
     learning_rate: float = 1e-3
+    """The highest."""
     weight_decay: float = 1e-4
-    warmup_share: float = 0.1
-    """Share of the steps over which the learning rate rises before its cosine descent."""
-    clip_norm: float = 5.0
+    schedule: list[dict[str, Any]] = field(
+        default_factory=lambda: [{"name": "warmup_cosine", "warmup_share": 0.1}]
+    )
+    """One of `warmup_cosine` (warmup_share), `cyclic` (base_lr, step_size), `plateau` (factor,
+    patience; follows the validation loss, or dev's EER where nothing validates), `constant`."""
+    clip_norm: float | None = 5.0
+    """Longest gradient; null leaves it as it is."""
+    # what is handed over
+    keep_best: int = 1
+    """Best epochs whose weights are kept beside the encoder."""
+    average_best: bool | str = False
+    """Hand over the mean of their weights: true, false, or `auto`, where dev's EER decides."""
+    refit: str | None = None
+    """`train+dev` trains anew on both for as many epochs as dev chose; null hands over dev's
+    choice."""
+    defects: list[str] = field(default_factory=list)
+    """Faults of the published triplet solution, to repeat its figure: `draw_with_replacement`,
+    `pad_crops`, `frozen_batch_norm`, `validation_gradients`, `choose_by_loss`, `no_seed`."""
     # machine
     device: str = "auto"
     """`auto`, `cpu`, `cuda` or `cuda:N`."""
     precision: str = "auto"
     """`auto` (bf16 where the chip has it), `bf16` or `float32`."""
     checkpoint_every: int = 50
-    """Steps between checkpoints inside an epoch."""
+    """Steps between checkpoints."""
     work_dir: str = "data/.work"
     """Where checkpoints in flight live."""
 
@@ -64,6 +115,9 @@ class TrainEmbeddingParams:
         one_of("train_embedding.front_end", self.front_end, ("speechbrain", "kaldi"))
         one_of("train_embedding.mean_over", self.mean_over, ("band", "clip"))
         one_of("train_embedding.precision", self.precision, ("auto", "bf16", "float32"))
+        one_of("train_embedding.optimiser", self.optimiser, ("adam", "adamw"))
+        one_of("train_embedding.refit", self.refit, (None, TRAIN_AND_DEV))
+        one_of("train_embedding.average_best", self.average_best, (True, False, "auto"))
         within("train_embedding.channels", self.channels, 8, 4096)
         if self.channels % 8:
             raise ValueError(
@@ -72,21 +126,76 @@ class TrainEmbeddingParams:
         within("train_embedding.depth", self.depth, 1, 8)
         within("train_embedding.dim", self.dim, 2, 4096)
         within("train_embedding.epochs", self.epochs, 1, 100_000)
+        within("train_embedding.passes_per_epoch", self.passes_per_epoch, 1, 100_000)
         within("train_embedding.subjects_per_batch", self.subjects_per_batch, 2, 65_536)
-        within("train_embedding.crops_per_subject", self.crops_per_subject, 2, 1024)
+        within("train_embedding.crops_per_subject", self.crops_per_subject, 1, 1024)
+        within("train_embedding.keep_best", self.keep_best, 1, 100)
+        within("train_embedding.checkpoint_every", self.checkpoint_every, 1, 1_000_000)
         if len(self.crop_s) != 2 or not 0.1 <= self.crop_s[0] <= self.crop_s[1]:
             raise ValueError(
                 "train_embedding.crop_s must be [shortest, longest] in seconds, at least 0.1, "
                 f"got {self.crop_s}"
             )
-        within("train_embedding.warmup_share", self.warmup_share, 0.0, 0.9)
-        if not self.losses:
-            raise ValueError("train_embedding.losses is empty: name at least one of aam, triplet")
-        for loss in self.losses:
-            one_of("train_embedding.losses[].name", loss.get("name"), ("aam", "triplet"))
+        for name in ("audio_budget_s", "clip_norm"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ValueError(f"train_embedding.{name} must be above 0 or null, got {value!r}")
         for step in self.augment:
             one_of(
                 "train_embedding.augment[].name",
                 step.get("name"),
                 ("tilt", "noise", "spec_augment"),
             )
+        for name in self.defects:
+            one_of("train_embedding.defects[]", name, DEFECTS)
+        check_schedule(self.schedule, self.learning_rate)
+        losses = check_losses(self.losses)
+        self._check_pairs([name for name in losses if name in OF_PAIRS])
+        self._check_validation("aam" in losses)
+
+    def _check_pairs(self, of_pairs: list[str]) -> None:
+        alone = self.crops_per_subject < 2 and "draw_with_replacement" not in self.defects
+        if alone and of_pairs:
+            raise ValueError(
+                f"train_embedding.crops_per_subject is {self.crops_per_subject}, and the loss "
+                f"{of_pairs[0]} needs two crops of a subject in a batch: give at least 2"
+            )
+
+    def _check_validation(self, knows_classes: bool) -> None:
+        within("train_embedding.validation_share", self.validation_share, 0.0, 0.9)
+        if self.validate_session is not None and self.train_session is None:
+            raise ValueError(
+                f"train_embedding.validate_session is {self.validate_session!r} and train_session "
+                "null: name the session that teaches too"
+            )
+        if self.validate_session is not None and self.validate_session == self.train_session:
+            raise ValueError(
+                f"train_embedding.train_session and validate_session are both "
+                f"{self.train_session!r}: what teaches cannot validate, name two sessions"
+            )
+        if self.validation_share and self.validate_session is not None:
+            raise ValueError(
+                "train_embedding.validation_share and validate_session both ask for a validation "
+                "set: give one of them"
+            )
+        if self.validation_share and knows_classes:
+            raise ValueError(
+                "train_embedding.validation_share keeps subjects apart that the loss aam, which "
+                "knows only those in train, cannot judge: validate by validate_session, or leave "
+                "aam out"
+            )
+        if self.join_sessions and self.train_session is not None:
+            raise ValueError(
+                "train_embedding.join_sessions takes every session, and train_session is "
+                f"{self.train_session!r}: leave one of them out"
+            )
+        if "choose_by_loss" in self.defects and not self.validates:
+            raise ValueError(
+                "train_embedding.defects has choose_by_loss and nothing validates: give "
+                "validation_share or validate_session"
+            )
+
+    @property
+    def validates(self) -> bool:
+        """Whether some of train is kept for validation."""
+        return self.validation_share > 0 or self.validate_session is not None

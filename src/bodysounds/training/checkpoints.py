@@ -26,8 +26,17 @@ log = logging.getLogger(__name__)
 
 PACKAGE = Path(__file__).resolve().parents[1]
 # what a training runs through
-CODE = ("training", "models", "losses", "audio", "scoring", "metrics", "sides.py")
-NAME = "checkpoint.pt"
+CODE = (
+    "training",
+    "models",
+    "losses",
+    "audio",
+    "scoring",
+    "metrics",
+    "sides.py",
+    "_speechbrain.py",
+)
+CHECKPOINT = "checkpoint.pt"
 DIGEST_BYTES = 32
 
 
@@ -37,39 +46,48 @@ class Store:
 
     folder: Path
 
-    @property
-    def path(self) -> Path:
-        return self.folder / NAME
-
-    def write(self, content: dict[str, Any]) -> None:
-        """Replace the checkpoint by tensors, numbers, strings, lists and dicts, all or nothing."""
+    def write(self, name: str, content: dict[str, Any]) -> None:
+        """Replace a file by tensors, numbers, strings, lists and dicts, all or nothing."""
         self.folder.mkdir(parents=True, exist_ok=True)
         buffer = io.BytesIO()
         torch.save(content, buffer)
         payload = buffer.getvalue()
-        partial = self.folder / f".{NAME}.{os.getpid()}.partial"
+        partial = self.folder / f".{name}.{os.getpid()}.partial"
         with open(partial, "wb") as file:
             file.write(hashlib.sha256(payload).digest())
             file.write(payload)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(partial, self.path)
+        os.replace(partial, self.folder / name)
 
-    def read(self) -> dict[str, Any] | None:
-        """Return the checkpoint, or None where there is none or it is damaged."""
-        if not self.path.is_file():
+    def read(self, name: str) -> dict[str, Any] | None:
+        """Return what a file holds, or None where there is none or it is damaged."""
+        path = self.folder / name
+        if not path.is_file():
             return None
-        raw = self.path.read_bytes()
+        raw = path.read_bytes()
         digest, payload = raw[:DIGEST_BYTES], raw[DIGEST_BYTES:]
         if hashlib.sha256(payload).digest() != digest:
-            log.warning("%s is damaged: training starts again", self.path)
+            log.warning("%s is damaged: training starts again", path)
             return None
         content: dict[str, Any] = torch.load(io.BytesIO(payload), weights_only=True)
         return content
 
+    def keep_only(self, names: Iterable[str]) -> None:
+        """Remove every other file of this folder."""
+        kept = set(names)
+        for path in self.folder.glob("*.pt"):
+            if path.name not in kept:
+                path.unlink()
+
     def clear(self) -> None:
         """Remove the folder with all that is in it."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def weights_of(epoch: int) -> str:
+    """Return the file name of an epoch's weights."""
+    return f"epoch_{epoch:06d}.pt"
 
 
 def training_key(

@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from torch import Tensor
-
 
 @dataclass
 class State:
-    """Changes with every step; only tensors, numbers, lists and dicts, so that it can be stored."""
+    """Changes with every step; only numbers, lists and dicts, so that it can be stored."""
 
     epoch: int = 0
     """Epochs finished, dev scored."""
@@ -18,6 +16,10 @@ class State:
     """Batches done of the epoch under way."""
     step: int = 0
     """Batches done in all."""
+    saved: int = 0
+    """Step of the last checkpoint."""
+    heard: int = 0
+    """Samples of all crops so far."""
     items: int = 0
     """Crops of the epoch under way."""
     seconds: float = 0.0
@@ -26,16 +28,15 @@ class State:
     """Losses and figures of the epoch under way, each times its crops."""
     history: list[dict[str, float]] = field(default_factory=list)
     """A row a finished epoch."""
-    best: dict[str, Tensor] = field(default_factory=dict)
-    """Weights of the best epoch so far, on the CPU."""
-    best_epoch: int = 0
-    """Counted from 1; 0 before the first."""
+    kept: list[int] = field(default_factory=list)
+    """Epochs, counted from 1, whose weights are kept; best first."""
 
-    def add(self, figures: dict[str, float], n_items: int, seconds: float) -> None:
+    def add(self, figures: dict[str, float], n_items: int, n_samples: int, seconds: float) -> None:
         """Count a batch."""
         for name, value in figures.items():
             self.sums[name] = self.sums.get(name, 0.0) + value * n_items
         self.items += n_items
+        self.heard += n_samples
         self.seconds += seconds
         self.batch += 1
         self.step += 1
@@ -44,15 +45,9 @@ class State:
         """Return the mean of each figure over the epoch's crops."""
         return {name: total / self.items for name, total in self.sums.items()}
 
-    def close_epoch(self, row: dict[str, float], weights: dict[str, Tensor]) -> None:
-        """Add the row of an epoch and keep its weights where dev likes them best.
-
-        Lower EER first, then higher AUC, then the earlier epoch.
-        """
+    def close_epoch(self, row: dict[str, float]) -> None:
+        """Add the row of an epoch and begin the next."""
         self.history.append(row)
-        ranks = [(r["dev_eer"], -r["dev_auc"]) for r in self.history]
-        if min(ranks) == ranks[-1] and ranks.index(ranks[-1]) == len(ranks) - 1:
-            self.best, self.best_epoch = weights, len(self.history)
         self.epoch += 1
         self.batch, self.items, self.seconds, self.sums = 0, 0, 0.0, {}
 

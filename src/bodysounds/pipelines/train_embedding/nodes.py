@@ -14,8 +14,8 @@ def train(
     subsets: Table,
     trials: Table,
     params: TrainEmbeddingParams,
-) -> tuple[Encoder, Table]:
-    """Return the encoder of the epoch that dev chose, and a row an epoch."""
+) -> tuple[Encoder, Encoder, Table]:
+    """Return the encoder to use, the one that dev chose and may score, and a row an epoch."""
     from bodysounds.models.encoder import load_encoder
     from bodysounds.sides import build_sides
     from bodysounds.training.embedding import train_encoder

@@ -8,7 +8,7 @@ from bodysounds.pipelines.train_embedding.nodes import draw_training, train
 
 
 def create_pipeline() -> Pipeline:
-    """waveforms and tables -> encoder, history, figure.training."""
+    """waveforms and tables -> encoder, dev_encoder, history, figure.training."""
     return Pipeline(
         [
             Node(
@@ -22,7 +22,7 @@ def create_pipeline() -> Pipeline:
                     "trials",
                     "params:train_embedding",
                 ],
-                ["encoder", "history"],
+                ["encoder", "dev_encoder", "history"],
                 name="train",
             ),
             Node(draw_training, ["history", "raw"], "figure.training", name="draw_training"),

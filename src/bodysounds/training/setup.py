@@ -1,0 +1,137 @@
+"""From parameters to a training that is ready to run."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from bodysounds.audio.augment import build_augment
+from bodysounds.audio.packed import Packed
+from bodysounds.devices import choose_device, use_bf16
+from bodysounds.losses.build import build_losses
+from bodysounds.models.encoder import Encoder
+from bodysounds.models.network import EmbeddingNetwork
+from bodysounds.params import TrainEmbeddingParams
+from bodysounds.sides import SideTable
+from bodysounds.training.checkpoints import Store, training_key
+from bodysounds.training.dev import dev_trials
+from bodysounds.training.run import Course, Training, count_steps, planner
+from bodysounds.training.start import start_from
+from bodysounds.training.subjects import Sources, choose_sources
+from bodysounds.types import Table
+
+log = logging.getLogger(__name__)
+
+# where a run lives and how often it saves do not change what it ends with
+OF_NO_EFFECT = ("work_dir", "checkpoint_every")
+OPTIMISERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a training is asked for."""
+
+    packed: Packed
+    side_table: SideTable
+    trials: Table
+    params: TrainEmbeddingParams
+    init: Encoder | None
+
+
+def set_up(given: Given) -> tuple[Training, dict[str, Any] | None]:
+    """Return the training on train that dev judges, and what came over from `init`."""
+    params = given.params
+    sources = choose_sources(given.side_table, params)
+    dev = dev_trials(given.trials, given.side_table)
+    rate = given.packed.sample_rate
+    plan = planner(sources, params, rate)
+    n_steps = count_steps(plan, params.epochs, params.audio_budget_s, rate)
+    key = training_key(given.packed, given.side_table, given.trials, about(params), given.init)
+    store = Store(Path(params.work_dir) / key)
+    module, optimiser_and_losses, started = build(given, sources)
+    run = Training(
+        packed=given.packed,
+        side_table=given.side_table,
+        sources=sources,
+        dev=dev,
+        module=module,
+        params=params,
+        store=store,
+        course=Course(n_steps, n_steps),
+        **optimiser_and_losses,
+    )
+    log.info(
+        "%d subjects in train, %d in validation, %d sides in dev, %s%s",
+        len(sources.train.ids), len(sources.validation.ids) if sources.validation else 0,
+        len(dev.rows), run.device, ", bf16" if run.bf16 else "",
+    )  # fmt: skip
+    return run, started
+
+
+def build(
+    given: Given, sources: Sources
+) -> tuple[EmbeddingNetwork, dict[str, Any], dict[str, Any] | None]:
+    """Return the network, the other parts that learn or change a batch, and what came over."""
+    params = given.params
+    heard = features(params, given.packed.sample_rate)
+    device = choose_device(params.device)
+    module = EmbeddingNetwork(architecture(params), heard, params.seed)
+    started = None
+    if given.init is not None:
+        started = start_from(module, given.init, heard, params.init_strict)
+    groups = torch.from_numpy(sources.train.groups)
+    losses = build_losses(params.losses, groups, params.dim, params.seed)
+    module.to(device)
+    losses.to(device)
+    optimiser = OPTIMISERS[params.optimiser](
+        [*module.parameters(), *losses.parameters()],
+        lr=params.learning_rate,
+        weight_decay=params.weight_decay,
+    )
+    parts = {
+        "losses": losses,
+        "optimiser": optimiser,
+        "augment": build_augment(params.augment),
+        "device": device,
+        "bf16": use_bf16(params.precision, device),
+    }
+    return module, parts, started
+
+
+def architecture(params: TrainEmbeddingParams) -> dict[str, Any]:
+    """Return what `build_body` needs."""
+    return {
+        "name": "ecapa",
+        "n_mels": params.n_mels,
+        "channels": params.channels,
+        "depth": params.depth,
+        "dim": params.dim,
+    }
+
+
+def features(params: TrainEmbeddingParams, sample_rate: int) -> dict[str, Any]:
+    """Return what `front_end` needs."""
+    return {
+        "name": params.front_end,
+        "sample_rate": sample_rate,
+        "n_mels": params.n_mels,
+        "mean_over": params.mean_over,
+    }
+
+
+def effective(params: TrainEmbeddingParams) -> dict[str, Any]:
+    """Return the parameters that change what a training ends with."""
+    return {name: value for name, value in asdict(params).items() if name not in OF_NO_EFFECT}
+
+
+def about(params: TrainEmbeddingParams) -> dict[str, Any]:
+    """Return these with the device and the precision that they come to on this machine."""
+    device = choose_device(params.device)
+    return effective(params) | {
+        "device": device.type,
+        "bf16": use_bf16(params.precision, device),
+    }
