@@ -48,7 +48,12 @@ def made_tables(n_subjects: int = 30, seed: int = 0, level_is_identity: bool = F
                  "bandwidth_hz"],
     )  # fmt: skip
     segments = pd.DataFrame(
-        {"segment_id": manifest["recording_id"], "recording_id": manifest["recording_id"]}
+        {
+            "segment_id": manifest["recording_id"],
+            "recording_id": manifest["recording_id"],
+            "start_s": 0.0,
+            "end_s": manifest["duration_s"],
+        }
     )
     sides = pd.DataFrame(
         {

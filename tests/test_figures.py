@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 import pytest
 from reporting_tables import made_history, made_tables
 from scipy.special import ndtri
 
+from bodysounds.figures.breakdown import breakdown_figure
 from bodysounds.figures.det import det_figure, draw_det
+from bodysounds.figures.durations import durations_figure
 from bodysounds.figures.eer import eer_figure
+from bodysounds.figures.gallery import gallery_figure
 from bodysounds.figures.histogram import draw_histogram, histogram_figure
 from bodysounds.figures.shortcuts import shortcuts_figure
 from bodysounds.figures.training import training_figure
 from bodysounds.metrics.verification import det_curve, equal_error_rate
 from bodysounds.params import ReportParams, ThresholdParams
+from bodysounds.reporting.gallery import gallery_curve
 from bodysounds.reporting.metrics import verification_metrics
 from bodysounds.reporting.operating_point import operating_point
 from bodysounds.reporting.trial_table import headline_trials
@@ -158,3 +163,104 @@ def test_shortcut_bars_beside_ours(run, tmp_path):
     assert "level" in hatched
     assert [t.get_text() for t in axes.texts].count("skipped: constant") == 3
     drawn(figure, tmp_path)
+
+
+def grouped(metrics):
+    """The metrics with groups made up: two that are rated, one with no error, one too small."""
+
+    def entry(eer, far, frr, why=None):
+        return {"n_target": 12, "why": why} | {
+            key: value for name, rate in (("eer", eer), ("far", far), ("frr", frr))
+            for key, value in ((name, rate), (f"{name}_ci95", rate and [rate / 2, rate * 2]))
+        }  # fmt: skip
+
+    return metrics | {
+        "breakdown": {
+            "sex": {"f": entry(0.1, 0.05, 0.2), "m": entry(0.2, 0.15, 0.3)},
+            "duration": {"0 to 1 s": entry(0.3, 0.1, 0.0), "1 to 2 s": entry(*[None] * 3, "few")},
+            "skipped": {"age": "unknown"},
+        }
+    }
+
+
+def test_breakdown_rows_hold_each_rate_and_its_interval(run, tmp_path):
+    metrics = grouped(run[2])
+    figure = breakdown_figure(metrics)
+    left, right = figure.axes
+    names = [text.get_text() for text in left.get_yticklabels()]
+    assert [name.split("\n")[0] for name in names] == [
+        "sex: f", "sex: m", "shorter side: 0 to 1 s", "shorter side: 1 to 2 s",
+    ]  # fmt: skip
+    for axes, rate in ((left, "eer"), (right, "far"), (right, "frr")):
+        dots = [line.get_xdata()[0] for line in axes.lines if line.get_label() == f"_{rate}"]
+        groups = [e for d in ("sex", "duration") for e in metrics["breakdown"][d].values()]
+        assert dots == pytest.approx([100 * e[rate] for e in groups if e[rate] is not None])
+    spans = [line.get_xdata() for line in left.lines if line.get_label() == "_ci"]
+    np.testing.assert_allclose(spans, [[5, 20], [10, 40], [15, 60]])
+    assert [text.get_text() for text in left.texts] == ["few"]
+    assert left.get_xlim()[0] < 0  # a mark at 0 is whole
+    assert "SYNTHETIC" in said(figure)
+    drawn(figure, tmp_path)
+
+
+def test_durations_line_and_grid(run, tmp_path):
+    cells = [
+        (0.5, 0.5, 0.4, 0.3, 0.5, 30), (0.5, 2.0, 0.3, 0.2, 0.4, 20),
+        (2.0, 0.5, 0.25, 0.2, 0.3, 20), (2.0, 2.0, 0.1, 0.05, 0.2, 12),
+        (30.0, 30.0, np.nan, np.nan, np.nan, 0),
+    ]  # fmt: skip
+    columns = ["enrol_s", "test_s", "eer", "eer_low", "eer_high", "n_target"]
+    figure = durations_figure(pd.DataFrame(cells, columns=columns), run[2])
+    line, grid = figure.axes
+    (bars,) = line.containers
+    np.testing.assert_allclose(bars[0].get_xydata(), [[0.5, 40], [2.0, 10]])
+    ends = [segment[:, 1] for segment in bars[2][0].get_segments()]
+    np.testing.assert_allclose(ends, [[30, 50], [5, 20]])
+    assert line.get_xscale() == "log"
+    np.testing.assert_allclose(grid.images[0].get_array(), [[40, 30], [25, 10]])
+    assert [text.get_text() for text in grid.texts] == ["40.0", "30.0", "25.0", "10.0"]
+    assert grid.get_xlabel() == "seconds of test"
+    assert [text.get_text() for text in grid.get_yticklabels()] == ["0.5", "2"]  # 30 s: no cell
+    whole = 100 * run[2]["test"]["ours"]["eer"]
+    assert f"whole sides: {whole:.1f}%" in [t.get_text() for t in line.get_legend().get_texts()]
+    assert "SYNTHETIC" in said(figure)
+    drawn(figure, tmp_path)
+
+
+def test_gallery_curves_and_bands(run, tmp_path):
+    tables = made_tables(level_is_identity=True)
+    joined = [tables[n] for n in ("scores", "trials", "sides", "manifest")]
+    table = gallery_curve(*joined, run[2], run[3])
+    figure = gallery_figure(table, run[2])
+    (axes,) = figure.axes
+    lines = [line for line in axes.lines if len(line.get_xdata()) == len(table)]
+    for name, line in zip(("fpir", "fnir", "rank1"), lines, strict=True):
+        assert list(line.get_xdata()) == table["gallery_size"].tolist()
+        np.testing.assert_allclose(line.get_ydata(), 100 * table[name])
+    bands = [band.get_paths()[0].vertices[:, 1] for band in axes.collections]
+    for name, band in zip(("fpir", "fnir", "rank1"), bands, strict=True):
+        assert (band.min(), band.max()) == pytest.approx(
+            (100 * table[f"{name}_low"].min(), 100 * table[f"{name}_high"].max())
+        )
+    assert len({line.get_linestyle() for line in lines}) == 3  # readable without colour
+    assert len({line.get_marker() for line in lines}) == 3
+    assert axes.get_xscale() == "log"
+    assert "SYNTHETIC" in said(figure)
+    drawn(figure, tmp_path)
+
+
+def test_a_figure_without_numbers_says_why(run, tmp_path):
+    _, _, metrics, _ = run
+    empty = {"sex": {}, "skipped": {}}
+    few = {"sex": {"f": {"eer": None, "why": "too few", "n_target": 1}}, "skipped": {}}
+    table = pd.DataFrame(columns=["enrol_s", "test_s", "eer"], dtype=float)
+    for figure, why in (
+        (breakdown_figure(metrics | {"breakdown": empty}), "no group of pairs is known"),
+        (breakdown_figure(metrics | {"breakdown": few}), "no group has enough pairs"),
+        (durations_figure(table, metrics), "ten target and ten non-target pairs"),
+        (gallery_figure(table, metrics), "not nearly all pairs"),
+    ):
+        (text,) = figure.axes[0].texts
+        assert why in text.get_text()
+        assert "SYNTHETIC" in said(figure)
+        drawn(figure, tmp_path)

@@ -15,7 +15,7 @@ from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 
 from bodysounds import params
-from bodysounds.pipeline_registry import register_pipelines
+from bodysounds.pipeline_registry import RECIPES, register_pipelines
 
 ENVIRONMENTS = ("base", "local", "test", "cryceleb", "donateacry", "emogator", "folder")
 STAGES = {
@@ -103,6 +103,19 @@ def test_one_parameter_on_the_command_line_keeps_the_others(project_dir: Path) -
     assert parameters["split"]["enrol_session"] == "B"
 
 
+@pytest.mark.parametrize("env", ENVIRONMENTS)
+def test_a_corpus_changes_a_recipe_by_its_name(env: str, project_dir: Path) -> None:
+    recipes = config(project_dir, env)["parameters"]["cry_verification"]["recipes"]
+    assert set(recipes) == set(RECIPES)
+    for name, written in recipes.items():
+        chosen = config(project_dir, env, recipe=name)["parameters"]["cry_verification"]
+        assert chosen["train_embedding"] == written
+        params.TrainEmbeddingParams(**written)
+    # what a corpus asks of ours leaves the published recipes as they are published
+    assert recipes["aam_baseline"]["learning_rate"] == 1e-4
+    assert recipes["triplet_2023"]["learning_rate"] == 1e-3
+
+
 def test_an_environment_is_a_corpus(project_dir: Path) -> None:
     folders = {env: config(project_dir, env)["globals"]["corpus"] for env in ENVIRONMENTS[2:]}
     assert folders == {env: env for env in ENVIRONMENTS[2:]}
@@ -156,7 +169,7 @@ def test_a_start_imports_nothing_heavy(project_dir: Path) -> None:
         (params.TrainEmbeddingParams, {"crop_s": [3, 2]}, "shortest, longest"),
         (params.TrainEmbeddingParams, {"front_end": "mel"}, "got 'mel'"),
         (params.ScorePairsParams, {"systems": ["mfcc"]}, "must contain ours"),
-        (params.ThresholdParams, {"policy": "best"}, "eer, max_accuracy, far, got 'best'"),
+        (params.ThresholdParams, {"policy": "best"}, "far, balanced, prior, got 'best'"),
         (params.ReportParams, {"weighting": "baby"}, "trial, subject, got 'baby'"),
     ],
 )

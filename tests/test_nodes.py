@@ -31,6 +31,7 @@ from bodysounds.pipelines import split
 from bodysounds.pipelines.featurize import nodes as featurize
 from bodysounds.pipelines.fold import nodes as fold
 from bodysounds.pipelines.ingest import nodes as ingest
+from bodysounds.pipelines.recipe import nodes as recipe
 from bodysounds.pipelines.report import nodes as report
 from bodysounds.pipelines.score_pairs import nodes as score_pairs
 from bodysounds.pipelines.split import nodes as split_nodes
@@ -77,7 +78,7 @@ class Stages:
         return [self.featurize()[0], *joined, *self.split().values()]
 
     @cache  # noqa: B019
-    def train(self) -> tuple[Any, pd.DataFrame]:
+    def train(self) -> tuple[Any, Any, pd.DataFrame]:
         params = TrainEmbeddingParams(
             channels=16,
             depth=1,
@@ -94,17 +95,28 @@ class Stages:
     @cache  # noqa: B019
     def score(self) -> tuple[dict[str, np.ndarray], pd.DataFrame, pd.DataFrame]:
         params = ScorePairsParams(device="cpu")
-        encoder = self.train()[0]
-        return score_pairs.score_trials(encoder, *self.tables(), self.featurize()[1], params)
+        encoder, dev_encoder, _ = self.train()
+        return score_pairs.score_trials(
+            encoder, dev_encoder, *self.tables(), self.featurize()[1], params
+        )
+
+    @cache  # noqa: B019
+    def calibrate(self) -> tuple[pd.DataFrame, dict[str, Any]]:
+        own = self.ingest()
+        tables = (own[name] for name in ("sides", "manifest", "segments"))
+        return threshold.calibrate(
+            self.score()[2], self.split()["trials"], *tables, ThresholdParams()
+        )
 
     @cache  # noqa: B019
     def threshold(self) -> tuple[dict[str, Any], pd.DataFrame]:
         own, trials, scores = self.ingest(), self.split()["trials"], self.score()[2]
         params = ThresholdParams(n_bootstrap=20)
+        llrs, calibration = self.calibrate()
         point = threshold.choose_operating_point(
-            scores, trials, own["sides"], own["manifest"], params
+            scores, trials, own["sides"], own["manifest"], calibration, params
         )
-        return point, threshold.decide(scores, trials, point)
+        return point, threshold.decide(scores, trials, point, llrs)
 
     @cache  # noqa: B019
     def measure(self) -> dict[str, Any]:
@@ -117,6 +129,7 @@ class Stages:
             self.featurize()[1],
             own["segments"],
             self.threshold()[0],
+            self.calibrate()[0],
             divided["subsets"],
             self.raw,
             ReportParams(n_bootstrap=20),
@@ -153,7 +166,8 @@ def test_featurize_packs_what_was_decoded(stages: Stages) -> None:
 
 
 def test_train_chooses_the_epoch_with_the_lowest_dev_eer(stages: Stages) -> None:
-    encoder, history = stages.train()
+    encoder, dev_encoder, history = stages.train()
+    assert dev_encoder is encoder
     assert len(history) == 2
     chosen = history[history["chosen"]]
     assert chosen["dev_eer"].item() == history["dev_eer"].min()
@@ -178,6 +192,10 @@ def test_threshold_comes_from_dev(stages: Stages) -> None:
     assert point["dev"]["far"] == pytest.approx(accepted[dev["target"] == 0].mean())
     assert point["dev"]["frr"] == pytest.approx(1 - accepted[dev["target"] == 1].mean())
     assert len(decisions) == 25
+    assert decisions["llr"].notna().all()
+    llrs, calibration = stages.calibrate()
+    assert point["calibration"] == calibration
+    assert llrs["llr"].notna().all()
 
 
 def test_report_draws_measures_and_submits(stages: Stages) -> None:
@@ -187,7 +205,7 @@ def test_report_draws_measures_and_submits(stages: Stages) -> None:
     assert metrics["test"]["ours"]["n_target"] == 5
     figures = report.draw(scores, trials, metrics, point)
     assert all(isinstance(figure, Figure) for figure in figures)
-    made = report.submit(scores, trials, stages.raw)
+    made = report.submit(scores, trials, point, stages.raw)
     sample = pd.read_csv(stages.raw.root / "sample_submission.csv", dtype=str)
     assert made["id"].tolist() == sample["id"].tolist()
 
@@ -211,15 +229,23 @@ def test_report_draws_measures_and_submits(stages: Stages) -> None:
 
 
 def test_a_pair_of_two_folds_keeps_two_scores() -> None:
-    def tables(score: float) -> tuple[pd.DataFrame, pd.DataFrame]:
-        scores = pd.DataFrame({"system": ["ours"], "trial_id": ["a~b"], "cosine": [score]})
-        return scores, pd.DataFrame({"trial_id": ["a~b"], "subset": ["dev"]})
-
-    scores, trials = fold.pool(*tables(0.1), *tables(0.2))
-    assert (
-        scores["trial_id"].tolist() == trials["trial_id"].tolist() == ["fold_0:a~b", "fold_1:a~b"]
+    first, second = (
+        pd.DataFrame({"system": ["ours"], "trial_id": ["a~b"], "cosine": [score]})
+        for score in (0.1, 0.2)
     )
+    scores = fold.pool(first, second)
+    assert scores["trial_id"].tolist() == ["fold_0:a~b", "fold_1:a~b"]
     assert scores["cosine"].tolist() == [0.1, 0.2]
+    learnt = fold.list_calibrations({"ours": 1}, {"ours": 2})
+    assert learnt == {"fold_0": {"ours": 1}, "fold_1": {"ours": 2}}
+
+
+def test_recipes_stand_in_one_table_by_name() -> None:
+    ours = pd.DataFrame({"system": ["ours", "mfcc"], "trial_id": "a~b", "cosine": [0.1, 0.2]})
+    other = pd.DataFrame({"system": ["ours"], "trial_id": "a~b", "cosine": [0.3]})
+    scores = recipe.gather(ours, other, names=("triplet_2023",))
+    assert scores["system"].tolist() == ["ours", "mfcc", "triplet_2023"]
+    assert scores["cosine"].tolist() == [0.1, 0.2, 0.3]
 
 
 def test_the_stage_runs_on_an_in_memory_catalog(stages: Stages) -> None:

@@ -15,6 +15,8 @@ from reporting_tables import made_tables
 from bodysounds.corpora.base import Corpus
 from bodysounds.metrics.verification import equal_error_rate, rates_at
 from bodysounds.params import ReportParams, ThresholdParams
+from bodysounds.reporting.failures import worst_errors
+from bodysounds.reporting.gallery import gallery_curve
 from bodysounds.reporting.metrics import verification_metrics
 from bodysounds.reporting.operating_point import decisions, operating_point
 from bodysounds.reporting.page import report_page
@@ -80,7 +82,12 @@ def test_test_labels_change_nothing_but_the_test_rates(tables):
     assert unknown["test"]["far"] is None
     assert unknown["test"]["far_ci95"] is None
     assert unknown["test"]["n_target"] == 0
-    assert known | {"test": None} == unknown | {"test": None}
+    assert without_test_rates(known) == without_test_rates(unknown)
+
+
+def without_test_rates(point):
+    policies = {name: entry | {"test": None} for name, entry in point["policies"].items()}
+    return point | {"test": None, "policies": policies}
 
 
 def hide_test_labels(tables):
@@ -93,6 +100,46 @@ def test_policy_far_keeps_its_promise_on_dev(tables):
     point = point_of(tables, policy="far", far=0.05)
     assert 0 < point["dev"]["far"] <= 0.05
     assert point["options"] == {"far": 0.05}
+
+
+def test_every_policy_is_rated_beside_the_chosen_one(tables):
+    point = point_of(tables, policy="balanced", prior=0.2, p_target=0.3)
+    assert list(point["policies"]) == ["eer", "max_accuracy", "min_dcf", "far", "balanced", "prior"]
+    for name, entry in point["policies"].items():
+        assert entry == {key: point_of(tables, policy=name, prior=0.2, p_target=0.3)[key]
+                         for key in entry}  # fmt: skip
+    assert point["threshold"] == point["policies"]["balanced"]["threshold"]
+    assert point["policies"]["min_dcf"]["options"] == {"p_target": 0.3, "c_miss": 1, "c_fa": 1}
+    prior = point["policies"]["prior"]
+    assert prior["chosen_on"] == "test, without its labels"
+    _, scores = scores_of(tables, "test")
+    assert (scores >= prior["threshold"]).sum() == 20
+    drift = point["drift"]
+    labels, scores = scores_of(tables, "dev")
+    assert drift["scores"] == pytest.approx(point["threshold"] - drift["far_doubles_at"])
+    doubled = rates_at(labels, scores, drift["far_doubles_at"])["far"]
+    assert doubled == pytest.approx(2 * point["dev"]["far"])
+
+
+def test_normalised_scores_decide_where_asked(tables):
+    scores = tables["scores"].copy()
+    ours = (scores["system"] == "ours").to_numpy()
+    scores.loc[ours, "normalised"] = 5 - 3 * scores.loc[ours, "cosine"].to_numpy()
+    turned = tables | {"scores": scores}
+    point = point_of(turned, score="normalised")
+    assert point["score"] == "normalised"
+    assert point["threshold"] > 1  # no cosine is
+    names = ("scores", "trials", "sides", "manifest", "descriptors", "segments")
+    metrics = verification_metrics(
+        *(turned[n] for n in names), point, ReportParams(**FEW), True, turned["subsets"]
+    )
+    plain = metrics_of(tables)["test"]
+    ours, mfcc = metrics["test"]["ours"], metrics["test"]["mfcc"]
+    assert ours["eer"] == pytest.approx(1 - plain["ours"]["eer"])
+    assert ours["normalised"]["eer"] == ours["eer"]
+    assert mfcc["eer"] == plain["mfcc"]["eer"]  # it has cosines only
+    assert mfcc["normalised"] is None
+    assert metrics["headline"]["score"] == "normalised"
 
 
 def test_decisions_are_those_of_ours_on_test(tables):
@@ -139,7 +186,7 @@ def test_trials_that_do_not_fit_are_named(tables):
     trials.loc[3, "enrol_id"] = "x"
     with pytest.raises(ValueError, match=r"1 trial.* a side that the corpus has not, such as 'x'"):
         trial_table(args[0], trials, *args[2:])
-    with pytest.raises(ValueError, match="mfcc has no finite score for 1 of 200 trials"):
+    with pytest.raises(ValueError, match="mfcc has no finite cosine for 1 of 200 trials"):
         trial_table(args[0].drop(index=args[0].index[args[0]["system"] == "mfcc"][0]), *args[1:])
     with pytest.raises(ValueError, match="ours scores trial '0010_B~0010_D' more than once"):
         trial_table(pd.concat([args[0], args[0].head(1)]), *args[1:])
@@ -155,7 +202,8 @@ def test_order_of_scores_does_not_matter(tables):
 
 def test_metrics_contract(metrics, tables):
     parts = "dev test headline subgroups comparisons subgroup_comparisons shortcuts definitions"
-    assert set(metrics) == set(parts.split())
+    assert set(metrics) == {*parts.split(), "breakdown"}
+    assert set(metrics["breakdown"]) == {"duration", "skipped"}
     for subset in ("dev", "test"):
         for system in ("ours", "untrained", "mfcc", "random"):
             entry = metrics[subset][system]
@@ -369,6 +417,83 @@ def test_page_shows_the_numbers_escapes_and_stands_alone(tables, metrics):
     assert all(attrs["src"].startswith("data:image/png;base64,") for attrs in images)
     assert all(attrs["alt"] for attrs in images)
     assert not re.search(r"(src|href)\s*=\s*[\"']?(http|//|file)|@import|url\(", html)
+
+
+GRID = pd.DataFrame(
+    [(0.5, 0.5, 0.31, 0.2, 0.4, 60, 3_000, 40), (0.5, 1.0, 0.22, 0.1, 0.3, 50, 2_500, 30),
+     (1.0, 0.5, 0.21, 0.1, 0.3, 50, 2_500, 30), (1.0, 1.0, np.nan, np.nan, np.nan, 4, 90, 4)],
+    columns=["enrol_s", "test_s", "eer", "eer_low", "eer_high", "n_target", "n_nontarget",
+             "n_target_subjects"],
+)  # fmt: skip
+
+
+def test_page_has_groups_seconds_galleries_and_errors(tables, metrics):
+    names = ("scores", "trials", "sides", "manifest")
+    point = point_of(tables)
+    joined = [tables[name] for name in names]
+    curve = gallery_curve(*joined, metrics, point)
+    failures = worst_errors(*joined, tables["segments"], metrics, point, 20)
+    figures = dict.fromkeys(("figure_breakdown", "durations", "gallery"), b"png")
+    page = Page(page_of(tables, metrics, figures=figures, failures=failures, gallery_curve=curve,
+                        duration_curve=GRID))  # fmt: skip
+    text = " ".join(page.text.split())
+    for heading in ("By group", "How much audio", "Searching a gallery", "Worst errors"):
+        assert text.count(heading) == 1
+    for dimension, groups in metrics["breakdown"].items():
+        for name, entry in groups.items() if dimension != "skipped" else ():
+            assert name in text
+            assert (entry["why"] or f"{entry['eer']:.1%}") in text
+    assert "Left out: sex, of both sides (unknown" in text
+    assert "31.0%20.0% to 40.0%" in text  # both sides of half a second
+    assert "22.0%" not in text  # one side of half a second: only in the figure
+    assert f"{curve['fpir'].iloc[-1]:.1%} of those of {curve['gallery_size'].iloc[-1]}" in text
+    for path in failures["enrol_recordings"].head(3):
+        assert path in text
+    alts = {attrs["alt"] for tag, attrs in page.tags if tag == "img"}
+    assert "Equal error rate by length of both sides: 0.5 s 31.0%." in alts
+    assert any(f"of 1, false identification {curve['fpir'][0]:.1%}" in alt for alt in alts)
+    assert text.count("Synthetic sound") >= 6
+
+
+def test_page_without_these_tables_has_no_such_sections(tables, metrics):
+    old = {name: part for name, part in metrics.items() if name != "breakdown"}
+    text = Page(page_of(tables, old)).text
+    for heading in ("By group", "How much audio", "Searching a gallery", "Worst errors"):
+        assert heading not in text
+
+
+def test_page_says_why_a_section_is_empty(tables, metrics):
+    point = point_of(tables)
+    names = ("scores", "trials", "sides", "manifest", "segments")
+    errors = worst_errors(*(tables[name] for name in names), metrics, point, 0)
+    curve = gallery_curve(*(tables[name] for name in names[:4]), metrics, point).iloc[:0]
+    html = page_of(tables, metrics, failures=errors, gallery_curve=curve,
+                   duration_curve=GRID.iloc[:0])  # fmt: skip
+    text = " ".join(Page(html).text.split())
+    assert "Not shown: the trials are not nearly all pairs" in text
+    assert "Not shown: no length was asked for" in text
+    assert "Different subjects, accepted None." in text
+
+
+def test_page_shows_costs_policies_and_drift(tables, metrics):
+    point = point_of(tables)
+    text = " ".join(Page(page_of(tables, metrics)).text.split())
+    for name in ("min_dcf", "min_cllr"):
+        assert f"{metrics['test']['ours'][name]:.3f}" in text
+    for policy in point["policies"].values():
+        assert f"{policy['threshold']:.4f}" in text
+        for subset in ("dev", "test"):
+            assert f"{policy[subset]['far']:.1%}" in text
+        if policy["drift"]:
+            assert f"{policy['drift']['far_doubles_at']:.4f}" in text
+    older = {name: value for name, value in point.items() if name not in ("policies", "costs")}
+    plainer = metrics | {"test": {
+        system: {name: value for name, value in entry.items() if "dcf" not in name}
+        for system, entry in metrics["test"].items()
+    }}  # fmt: skip
+    html = page_of(tables, plainer, operating_point=older)
+    assert "Other ways" not in html
+    assert "minDCF" not in Page(html).text.split("Definitions")[0]
 
 
 def test_page_of_real_sound_and_unlabelled_test(tables):

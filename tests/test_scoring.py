@@ -12,10 +12,11 @@ from bodysounds.audio.packed import Packed
 from bodysounds.models.encoder import Encoder, network, untrained
 from bodysounds.params import ScorePairsParams
 from bodysounds.scoring import cosine
+from bodysounds.scoring.cohort import cohort_rows
 from bodysounds.scoring.cosine import cosine_scores
 from bodysounds.scoring.embed import embed_sides, embed_waveforms
 from bodysounds.scoring.mfcc import mfcc_embeddings
-from bodysounds.scoring.systems import score_systems
+from bodysounds.scoring.systems import Encoders, score_systems
 from bodysounds.sides import SideTable, side_waveform
 
 ARCHITECTURE = {"name": "ecapa", "n_mels": 24, "channels": 16, "depth": 1, "dim": 8}
@@ -42,11 +43,20 @@ def descriptors(packed: Packed, seed: int = 0) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize(("n_enrol", "n_test", "n_pairs"), [(7, 5, 60), (90, 80, 40), (1, 1, 1)])
-@pytest.mark.parametrize("block", [1, 16, 1 << 22])
+@pytest.mark.parametrize("block", [1, 64, 1 << 24])
+@pytest.mark.parametrize("dense_share", [0, 2])
 def test_cosines_equal_the_slow_loop(
-    n_enrol: int, n_test: int, n_pairs: int, block: int, monkeypatch: pytest.MonkeyPatch
+    n_enrol: int,
+    n_test: int,
+    n_pairs: int,
+    block: int,
+    dense_share: float,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(cosine, "BLOCK_CELLS", block)
+    monkeypatch.setattr(cosine, "BLOCK_BYTES", block)
+    monkeypatch.setattr(cosine, "GATHERED_PAIRS", block)
+    monkeypatch.setattr(cosine, "NEAR_ROWS", 3)
+    monkeypatch.setattr(cosine, "DENSE_SHARE", dense_share)
     rng = np.random.default_rng(0)
     enrol, test = rng.normal(size=(n_enrol, 6)), rng.normal(size=(n_test, 6)).astype(np.float32)
     pairs = np.stack([rng.integers(n_enrol, size=n_pairs), rng.integers(n_test, size=n_pairs)], 1)
@@ -191,7 +201,9 @@ def test_every_system_scores_every_trial(
     packed, sides, trials = corpus
     params = ScorePairsParams(device="cpu")
     described = descriptors(packed)
-    embeddings, index, scores = score_systems(encoder, packed, sides, trials, described, params)
+    embeddings, index, scores = score_systems(
+        Encoders(encoder, encoder), packed, sides, trials, described, params
+    )
     named = set(trials["enrol_id"]) | set(trials["test_id"])
     assert index["side_id"].tolist() == [s for s in sides.table["side_id"] if s in named]
     assert len(named) < len(sides)
@@ -203,8 +215,8 @@ def test_every_system_scores_every_trial(
         np.testing.assert_allclose(np.linalg.norm(matrix, axis=1), 1, atol=1e-5)
     assert list(scores.columns) == ["system", "trial_id", "cosine", "normalised"]
     assert scores["cosine"].dtype == np.float64
-    assert scores["normalised"].isna().all()
     for system, table in scores.groupby("system"):
+        assert table["normalised"].isna().all() == (system == "random")
         assert table["trial_id"].tolist() == trials["trial_id"].tolist()
         assert table["cosine"].between(-1, 1).all()
         if system != "random":
@@ -212,10 +224,10 @@ def test_every_system_scores_every_trial(
             first = matrix[rows[trials["enrol_id"]]]
             expected = (first * matrix[rows[trials["test_id"]]]).sum(axis=1)
             np.testing.assert_allclose(table["cosine"], expected, atol=1e-5)
-    again = score_systems(encoder, packed, sides, trials, described, params)[2]
+    again = score_systems(Encoders(encoder, encoder), packed, sides, trials, described, params)[2]
     pd.testing.assert_frame_equal(scores, again)
     other = ScorePairsParams(device="cpu", seed=1, systems=["ours", "random"])
-    changed = score_systems(encoder, packed, sides, trials, described, other)[2]
+    changed = score_systems(Encoders(encoder, encoder), packed, sides, trials, described, other)[2]
     assert set(changed["system"]) == {"ours", "random"}
     mine = scores[scores["system"] == "random"]["cosine"].to_numpy()
     assert not np.array_equal(mine, changed[changed["system"] == "random"]["cosine"].to_numpy())
@@ -228,4 +240,84 @@ def test_a_trial_of_an_unknown_side_is_named(
     wrong = trials.assign(test_id="nobody")
     params = ScorePairsParams(systems=["ours"])
     with pytest.raises(ValueError, match="such as 'nobody'"):
-        score_systems(encoder, packed, sides, wrong, descriptors(packed), params)
+        score_systems(Encoders(encoder, encoder), packed, sides, wrong, descriptors(packed), params)
+
+
+def test_normalised_is_as_norm_against_the_means_of_train_subjects(
+    corpus: tuple[Packed, SideTable, pd.DataFrame], encoder: Encoder
+) -> None:
+    packed, sides, trials = corpus
+    params = ScorePairsParams(device="cpu", systems=["ours"], cohort_top_k=2)
+    embeddings, index, scores = score_systems(
+        Encoders(encoder, encoder), packed, sides, trials, descriptors(packed), params
+    )
+    train = np.flatnonzero(sides.table["subset"] == "train")
+    heard = embed_sides(encoder, packed, sides, train, 60.0, "cpu").astype(np.float64)
+    subjects = sides.table["subject_id"].to_numpy()[train]
+    cohort = np.stack([heard[subjects == name].mean(axis=0) for name in np.unique(subjects)])
+    cohort /= np.linalg.norm(cohort, axis=1, keepdims=True)
+    rows = pd.Series(range(len(index)), index["side_id"])
+    for trial, row in zip(trials.itertuples(), scores.itertuples(), strict=True):
+        expected = 0.0
+        for side in (trial.enrol_id, trial.test_id):
+            nearest = np.sort(cohort @ embeddings["ours"][rows[side]])[-2:]
+            expected += (row.cosine - nearest.mean()) / nearest.std() / 2
+        assert row.normalised == pytest.approx(expected, rel=1e-3)
+
+
+def test_dev_is_heard_by_the_encoder_that_dev_chose(
+    corpus: tuple[Packed, SideTable, pd.DataFrame], encoder: Encoder
+) -> None:
+    packed, sides, trials = corpus
+    params = ScorePairsParams(device="cpu", systems=["ours"])
+    final, own = untrained(encoder, seed=1), descriptors(packed)
+
+    def cosines(test: Encoder, dev: Encoder) -> pd.Series:
+        scores = score_systems(Encoders(test, dev), packed, sides, trials, own, params)[2]
+        return scores.set_index("trial_id")[["cosine", "normalised"]]
+
+    both, first, second = cosines(final, encoder), cosines(encoder, encoder), cosines(final, final)
+    dev = trials.loc[trials["subset"] == "dev", "trial_id"]
+    test = trials.loc[trials["subset"] == "test", "trial_id"]
+    pd.testing.assert_frame_equal(both.loc[dev], first.loc[dev])
+    pd.testing.assert_frame_equal(both.loc[test], second.loc[test])
+    assert not np.allclose(both.loc[test, "cosine"], first.loc[test, "cosine"])
+
+
+def test_pretrained_is_centred_and_averaged_is_a_mean_of_shuffles(
+    corpus: tuple[Packed, SideTable, pd.DataFrame], encoder: Encoder
+) -> None:
+    packed, sides, trials = corpus
+    other = untrained(encoder, seed=5)
+    params = ScorePairsParams(device="cpu", systems=["ours"], pretrained="elsewhere", shuffles=3)
+    embeddings, index, scores = score_systems(
+        Encoders(encoder, encoder, other), packed, sides, trials, descriptors(packed), params
+    )
+    assert list(embeddings) == ["ours", "averaged", "pretrained"]
+    plain = embed_sides(other, packed, sides, sides.rows(index["side_id"]), 60.0, "cpu")
+    assert (embeddings["pretrained"] @ plain.mean(axis=0)).mean() < (plain @ plain.mean(0)).mean()
+    by_system = scores.set_index(["system", "trial_id"])
+    assert by_system.loc["pretrained", "normalised"].notna().all()
+    assert by_system.loc["averaged", "normalised"].isna().all()
+    means = embeddings["averaged"].astype(np.float64)
+    lengths = np.linalg.norm(means, axis=1)
+    assert (lengths < 1 + 1e-6).all()
+    assert (lengths < 0.9999).any()
+    rows = pd.Series(range(len(index)), index["side_id"])
+    expected = (means[rows[trials["enrol_id"]]] * means[rows[trials["test_id"]]]).sum(axis=1)
+    np.testing.assert_allclose(by_system.loc["averaged", "cosine"], expected, atol=1e-6)
+
+
+def test_the_cohort_is_drawn_from_train_whatever_the_order(
+    corpus: tuple[Packed, SideTable, pd.DataFrame],
+) -> None:
+    _, sides, _ = corpus
+    rows = cohort_rows(sides, 2, seed=0)
+    chosen = sides.table.iloc[rows]
+    assert set(chosen["subset"]) == {"train"}
+    assert chosen["subject_id"].nunique() == 2
+    assert len(chosen) == 4  # both sessions of each
+    turned = SideTable(sides.table.iloc[::-1].reset_index(drop=True), sides.spans[::-1])
+    again = turned.table.iloc[cohort_rows(turned, 2, seed=0)]
+    assert set(again["side_id"]) == set(chosen["side_id"])
+    assert len(cohort_rows(sides, 0, seed=0)) == 0

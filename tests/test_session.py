@@ -33,10 +33,14 @@ def test_every_result_is_there(finished_run: FinishedRun) -> None:
     }.items():
         for name in names:
             assert (finished_run.results(layer) / name).is_file(), name
-    for name in ("det", "histogram", "eer", "shortcuts", "training"):
+    for name in (
+        "det", "histogram", "eer", "shortcuts", "training", "breakdown", "durations", "gallery",
+    ):  # fmt: skip
         png = finished_run.latest("08_reporting", f"figure/{name}.png")
         assert png.read_bytes().startswith(b"\x89PNG")
         assert png.with_suffix(".pdf").read_bytes().startswith(b"%PDF")
+    for name in ("failures.csv", "gallery_curve.csv"):
+        assert not pd.read_csv(finished_run.latest("08_reporting", name)).empty, name
 
 
 def test_the_embeddings_are_unit_vectors_whose_products_are_the_scores(

@@ -10,6 +10,7 @@ from bodysounds.pipelines import (
     featurize,
     fold,
     ingest,
+    recipe,
     report,
     score_pairs,
     split,
@@ -18,6 +19,7 @@ from bodysounds.pipelines import (
 )
 
 FOLDS = 5
+RECIPES = ("ours", "aam_baseline", "triplet_2023")
 
 
 def verification(task: str) -> Pipeline:
@@ -34,9 +36,13 @@ def verification(task: str) -> Pipeline:
 
 def evaluation(task: str) -> Pipeline:
     """The same for an encoder that exists: nothing is trained."""
-    stages = (ingest, split, featurize, score_pairs, threshold)
     return Pipeline(
-        [*(stage.create_pipeline() for stage in stages), report.create_pipeline(task)],
+        [
+            *(stage.create_pipeline() for stage in (ingest, split, featurize)),
+            score_pairs.create_pipeline(dev_encoder="encoder"),
+            threshold.create_pipeline(),
+            report.create_pipeline(task),
+        ],
         namespace=task,
     )
 
@@ -51,8 +57,28 @@ def cross_validation(task: str) -> Pipeline:
             featurize.create_pipeline(),
             *folds,
             fold.create_pool(FOLDS),
+            threshold.create_choice(),
+            report.create_pipeline(
+                task, encoder="fold_0.encoder", submission=False, durations=False
+            ),
+        ],
+        namespace=task,
+    )
+
+
+def recipes(task: str) -> Pipeline:
+    """Every recipe on the same recordings and trials, in one table with paired intervals."""
+    ours, *others = RECIPES
+    return Pipeline(
+        [
+            *(stage.create_pipeline() for stage in (ingest, split, featurize)),
+            recipe.create_pipeline(ours, baselines=True),
+            *(recipe.create_pipeline(name) for name in others),
+            recipe.create_gathering(*RECIPES),
             threshold.create_pipeline(),
-            report.create_pipeline(task, encoder="fold_0.encoder", submission=False),
+            report.create_pipeline(
+                task, encoder=f"recipe_{ours}.encoder", submission=False, durations=False
+            ),
         ],
         namespace=task,
     )
@@ -68,5 +94,6 @@ def register_pipelines() -> dict[str, Pipeline]:
             "cry_verification": cries,
             "cry_verification_evaluate": evaluation("cry_verification"),
             "cry_verification_folds": cross_validation("cry_verification"),
+            "cry_verification_recipes": recipes("cry_verification"),
             "__default__": cries,
         }

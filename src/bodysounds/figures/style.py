@@ -16,6 +16,8 @@ INK = "#222222"
 
 LABELS = {
     "ours": "ours",
+    "averaged": "ours, averaged over shuffles",
+    "pretrained": "pretrained, frozen",
     "untrained": "untrained network",
     "mfcc": "MFCC mean and deviation",
     "random": "random",
@@ -33,12 +35,25 @@ def label(system: str) -> str:
 def new_figure(width: float = 6.4, height: float = 4.6) -> tuple[Figure, Axes]:
     """Return a figure of a size in inches with one plain pair of axes, apart from pyplot."""
     figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
-    axes = figure.add_subplot()
+    return figure, plain_axes(figure.add_subplot())
+
+
+def plain_axes(axes: Axes) -> Axes:
+    """Return the axes without top and right edges, over a light grid."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(color="#DDDDDD", linewidth=0.6)
     axes.set_axisbelow(True)
     axes.tick_params(colors=INK, labelsize=9)
-    return figure, axes
+    return axes
+
+
+def empty_figure(text: str, why: str, told: str) -> Figure:
+    """Return a small figure that says why there is nothing to draw."""
+    figure, axes = new_figure(6.4, 1.8)
+    axes.set_axis_off()
+    axes.text(0.0, 0.5, why, fontsize=10, color=INK, va="center", transform=axes.transAxes)
+    title(figure, text, told)
+    return figure
 
 
 def title(figure: Figure, text: str, about: str = "") -> None:

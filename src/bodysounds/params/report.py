@@ -19,8 +19,14 @@ class ReportParams:
     """Trials that the headline counts: `across_sessions` or `all`."""
     weighting: str = "trial"
     """The headline weighs each `trial` or each `subject` equally; both are in metrics.json."""
+    min_subjects: int = 10
+    """A group of fewer subjects with target pairs is counted, not rated."""
+    n_failures: int = 20
+    """Worst errors listed of each kind."""
 
     def __post_init__(self) -> None:
+        within("report.min_subjects", self.min_subjects, 2, 1_000_000)
+        within("report.n_failures", self.n_failures, 0, 100_000)
         within("report.n_bootstrap", self.n_bootstrap, 10, 1_000_000)
         within("report.level", self.level, 0.5, 0.9999)
         one_of("report.condition", self.condition, ("across_sessions", "all"))

@@ -10,6 +10,7 @@ from bodysounds.types import Encoder, Table
 
 SUBSET_ORDER = ("train", "dev", "test")
 MOST_REASONS = 12
+MOST_VALUES = 6
 
 
 def subset_rows(manifest: Table, subsets: Table, sides: Table) -> list[dict[str, Any]]:
@@ -78,7 +79,15 @@ def model_facts(encoder: Encoder | None) -> dict[str, str]:
         "Front end": _told(encoder.front_end),
         "Weights": f"{sum(tensor.numel() for tensor in encoder.state.values()):,} numbers",
     }
-    for name, value in encoder.training.items():
+    training = dict(encoder.training)
+    refit = training.pop("refit", None)
+    if refit:
+        facts["Fitted again"] = (
+            f"on {' and '.join(refit['subsets'])}, for the {refit['epochs']} epochs that dev chose "
+            f"(dev EER before: {refit['dev_eer_before']:.1%}). Dev's scores, the threshold and the "
+            "calibration are those of the encoder before, carried over: dev cannot choose anew"
+        )
+    for name, value in training.items():
         facts[name.replace("_", " ").capitalize()] = _told(value)
     return facts
 
@@ -90,7 +99,8 @@ def _told(value: Any) -> str:
             for name, part in value.items()
         )
     if isinstance(value, list | tuple):
-        return "; ".join(_told(part) for part in value) or "none"
+        left_out = f" and {len(value) - MOST_VALUES} more" if len(value) > MOST_VALUES else ""
+        return "; ".join(_told(part) for part in value[:MOST_VALUES]) + left_out or "none"
     if value is None:
         return "none"
     if isinstance(value, float):

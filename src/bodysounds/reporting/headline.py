@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bodysounds.reporting.page import interval, percent
+from bodysounds.reporting.words import interval, percent
 from bodysounds.types import Metrics
 
 

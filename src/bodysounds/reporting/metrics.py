@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from bodysounds.params import ReportParams
+from bodysounds.reporting.breakdown import breakdown
 from bodysounds.reporting.rating import Rating
 from bodysounds.reporting.shortcuts import shortcut_audit
+from bodysounds.reporting.side_facts import side_facts
 from bodysounds.reporting.trial_table import CONDITIONS, Selection, TrialTable, trial_table
 from bodysounds.types import Metrics, Table
 
@@ -20,33 +22,38 @@ def verification_metrics(
     params: ReportParams,
     synthetic: bool,
     subsets: Table | None = None,
+    llrs: Table | None = None,
 ) -> Metrics:
     """Return the numbers of a task, plain and finite or None, the same ones for the same input.
 
     `{"dev": {system: {...}}, "test": {...}, "headline": {...}, "subgroups": {...},
-    "shortcuts": {...}, "comparisons": {...} (headline), "subgroup_comparisons": {...},
-    "definitions": {...}}`; `definitions` says what each
+    "breakdown": {dimension: {group: {...}}}, "shortcuts": {...}, "comparisons": {...} (headline),
+    "subgroup_comparisons": {...}, "definitions": {...}}`; `definitions` says what each
     word means. The headline is test; where no test trial is labelled it is dev, and says that this
     is optimistic. `subsets` names the train sides that the shortcut audit scales by; all sides
-    otherwise.
+    otherwise. `llrs` (system, trial_id, llr) gives actDCF and Cllr; without it they are None.
     """
-    joined = trial_table(scores, trials, sides, manifest)
+    score = str(operating_point["score"])
+    costs = operating_point["costs"]
+    joined = trial_table(scores, trials, sides, manifest, score, llrs)
     ratings: dict[int, Rating] = {}
 
     def rating(subset: str, condition: str) -> Rating:
         selection = joined.select(subset, condition)
-        return ratings.setdefault(id(selection), Rating(selection, params))
+        return ratings.setdefault(id(selection), Rating(selection, params, costs))
 
     subset = _headline_subset(joined)
     condition = joined.condition_of(subset, params.condition)
     threshold = float(operating_point["threshold"])
     headline = rating(subset, condition)
+    facts = side_facts(sides, manifest, segments)
     return {
         "dev": rating("dev", joined.condition_of("dev", condition)).entries(threshold),
         "test": rating("test", joined.condition_of("test", condition)).entries(threshold),
         "headline": {
             "subset": subset,
             "system": "ours",
+            "score": score,
             "condition": condition,
             "weighting": params.weighting,
             **_headline_numbers(headline, params.weighting),
@@ -57,8 +64,9 @@ def verification_metrics(
         "subgroups": {name: rating(subset, name).entries() for name in CONDITIONS},
         "comparisons": headline.comparisons(),
         "subgroup_comparisons": {name: rating(subset, name).comparisons() for name in CONDITIONS},
+        "breakdown": breakdown(joined, headline.selection, facts, threshold, params),
         "shortcuts": shortcut_audit(headline, sides, manifest, descriptors, segments, subsets),
-        "definitions": _definitions(subset, condition, headline.selection, params),
+        "definitions": _definitions(subset, condition, headline.selection, params, operating_point),
     }
 
 
@@ -74,8 +82,9 @@ def _headline_numbers(headline: Rating, weighting: str) -> Metrics:
 
 
 def _definitions(
-    subset: str, condition: str, selection: Selection, params: ReportParams
+    subset: str, condition: str, selection: Selection, params: ReportParams, point: Metrics
 ) -> dict[str, str]:
+    costs = point["costs"]
     targets = {
         "all": "all labelled target pairs count",
         "across_sessions": "only target pairs recorded in different sessions count",
@@ -93,6 +102,19 @@ def _definitions(
         "eer_ci95": f"Percentile interval at level {params.level:g} of {params.n_bootstrap:,} "
         "resamples of the subjects: a drawn subject brings its target pairs w times and its "
         "non-target pairs w_i * w_j times.",
+        "min_dcf": "Lowest expected cost over all thresholds, divided by that of the better of "
+        f"accepting all and rejecting all; p_target {costs['p_target']:g}, cost of a miss "
+        f"{costs['c_miss']:g}, of a false acceptance {costs['c_fa']:g}.",
+        "act_dcf": "The same cost where the calibrated log-likelihood ratio decides at the "
+        "threshold that those costs give; above min_dcf by what the calibration loses.",
+        "cllr": "Cost of the calibrated log-likelihood ratios in bits; 1 is no information. "
+        "Calibration is logistic, learnt on dev; dev's own ratios come from other subjects.",
+        "min_cllr": "Cllr after the best monotone map of the scores (PAV): what better calibration "
+        "alone could reach.",
+        "normalised": "AS-norm: each score relative to both sides' nearest cohort of train "
+        "subjects (top_k means).",
+        "score": f"The {point['score']} of a pair decides; a system that has none is rated by its "
+        "cosine.",
         "auc": "Probability that a target pair scores above a non-target pair, ties counted by "
         "half.",
         "target": "A pair of sides of the same subject; a non-target is a pair of different ones.",
@@ -111,6 +133,11 @@ def _definitions(
         "difference over the same resamples; below 0 favours ours.",
         "subgroups": f"The same systems on {subset} by condition of the target pairs, each against "
         "all non-target pairs.",
+        "breakdown": f"Ours on {subset} by sex and age (both sides in the group), domain (same or "
+        "across), time between the sides of target pairs (against all non-target pairs) and "
+        "duration of the shorter side; rates at the operating point's threshold; weighed as the "
+        f"headline; not rated below {params.min_subjects} subjects with target pairs, 10 target "
+        "pairs and 10 non-target pairs.",
         "shortcuts": "EER of one property of the recordings alone, without listening to the voice; "
         "flagged where the whole interval lies below 0.5 and the EER is at most 0.4.",
         "n_subjects": f"{selection.counts['n_subjects']} subjects stand behind the headline, "

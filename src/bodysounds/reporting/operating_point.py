@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
 from bodysounds.metrics.resampling import TooFewSubjectsError
 from bodysounds.metrics.verification import rates_at
 from bodysounds.params import ThresholdParams
+from bodysounds.reporting.extremes import with_extremes
 from bodysounds.reporting.plain import plain, plain_interval
-from bodysounds.reporting.trial_table import Selection, trial_table
-from bodysounds.scoring.threshold import choose_threshold
+from bodysounds.reporting.trial_table import Selection, TrialTable, trial_table
+from bodysounds.scoring.threshold import POLICIES, choose_threshold, far_doubles_at
 from bodysounds.types import Metrics, Table
 
 SYSTEM = "ours"
@@ -18,18 +21,24 @@ RATES = ("far", "frr", "accuracy", "precision", "recall")
 
 
 def operating_point(
-    scores: Table, trials: Table, sides: Table, manifest: Table, params: ThresholdParams
+    scores: Table,
+    trials: Table,
+    sides: Table,
+    manifest: Table,
+    params: ThresholdParams,
+    calibration: Metrics | None = None,
 ) -> Metrics:
     """Choose the threshold of `ours` on dev, and rate it on dev and on test.
 
     Targets across sessions choose it where dev has any, since that is how it will be used;
-    otherwise all do. Returns policy, threshold, score, system, chosen_on, condition, prior (share
-    of targets among the trials that chose), level, calibration (None: no calibration yet), and for
-    `dev` and `test` each rate with its interval over subjects (`_ci95`), n_target and n_nontarget;
-    the rates are None where a subset lacks known targets or non-targets. Raises ValueError where
-    dev has no target pair, naming dev.
+    otherwise all do. Returns policy, options, threshold, score, system, chosen_on, condition, prior
+    (share of targets among the trials that chose), costs, level, calibration, and for `dev` and
+    `test` each rate with its interval over subjects (`_ci95`), n_target and n_nontarget; the rates
+    are None where a subset lacks known targets or non-targets. `drift` says at which threshold
+    FAR on dev would double. `policies` has the same for every policy. Raises ValueError where dev
+    has no target pair, naming dev.
     """
-    joined = trial_table(scores, trials, sides, manifest)
+    joined = trial_table(scores, trials, sides, manifest, params.score)
     condition = joined.condition_of("dev", "across_sessions")
     dev = joined.select("dev", condition)
     for name, count in (("target", dev.n_target), ("non-target", dev.n_nontarget)):
@@ -39,28 +48,51 @@ def operating_point(
                 "threshold can be chosen: give dev more subjects, and subjects with at least two "
                 "recordings (split.dev_share, or the column split of the table)"
             )
-    options = {"far": params.far} if params.policy == "far" else {}
-    threshold = choose_threshold(params.policy, dev.scores[SYSTEM], dev.labels, **options)
     test = joined.select("test", joined.condition_of("test", condition))
+    policies = {name: _chosen(name, joined, dev, test, params) for name in POLICIES}
     return {
         "policy": params.policy,
-        "options": options,
-        "threshold": threshold,
-        "score": "cosine",
+        **policies[params.policy],
+        "score": params.score,
         "system": SYSTEM,
-        "chosen_on": "dev",
         "condition": condition,
         "prior": dev.n_target / len(dev.labels),
+        "costs": {"p_target": params.p_target, "c_miss": params.c_miss, "c_fa": params.c_fa},
         "level": params.level,
+        "policies": policies,
+        "calibration": calibration,
+    }
+
+
+def _chosen(
+    policy: str, joined: TrialTable, dev: Selection, test: Selection, params: ThresholdParams
+) -> Metrics:
+    options = {name: getattr(params, name) for name in POLICIES[policy][1]}
+    if policy == "prior":
+        # every test trial, labelled or not: nothing but the scores is looked at
+        rows = (joined.table["subset"] == "test").to_numpy(bool)
+        chosen_on = "test, without its labels" if rows.any() else "dev"
+        scores = joined.scores[SYSTEM][rows] if rows.any() else dev.scores[SYSTEM]
+        threshold = choose_threshold(policy, scores, **options)
+    else:
+        chosen_on = "dev"
+        threshold = choose_threshold(policy, dev.scores[SYSTEM], dev.labels, **options)
+    doubles = far_doubles_at(dev.labels, dev.scores[SYSTEM], threshold)
+    drift = None if doubles is None else {"scores": threshold - doubles, "far_doubles_at": doubles}
+    return {
+        "options": options,
+        "threshold": threshold,
+        "chosen_on": chosen_on,
         "dev": _rates(dev, threshold, params),
         "test": _rates(test, threshold, params),
-        "calibration": None,
+        "drift": drift,
     }
 
 
 def _rates(selection: Selection, threshold: float, params: ThresholdParams) -> Metrics:
     entry: Metrics = {}
-    found = draws = None
+    found: dict[str, Any] | None = None
+    draws = None
     if selection.rateable:
         scores = selection.scores[SYSTEM]
         found = rates_at(selection.labels, scores, threshold)
@@ -71,14 +103,26 @@ def _rates(selection: Selection, threshold: float, params: ThresholdParams) -> M
             draws = None
     for name in RATES:
         entry[name] = plain(found[name]) if found else None
-        entry[f"{name}_ci95"] = plain_interval(draws[name], params.level) if draws else None
+        between = plain_interval(draws[name], params.level) if draws else None
+        entry[f"{name}_ci95"] = with_extremes(
+            entry[name], between, _n_subjects(selection, name), params.level
+        )
     return entry | {"n_target": selection.n_target, "n_nontarget": selection.n_nontarget}
 
 
-def decisions(scores: Table, trials: Table, operating_point: Metrics) -> Table:
-    """Return trial_id, llr (NaN: no calibration yet) and decision (1: same) of the test trials.
+def _n_subjects(selection: Selection, rate: str) -> int:
+    """Return the subjects behind a rate: misses happen to those with target pairs alone."""
+    counts = selection.counts
+    return counts["n_target_subjects" if rate in ("frr", "recall") else "n_subjects"]
+
+
+def decisions(
+    scores: Table, trials: Table, operating_point: Metrics, llrs: Table | None = None
+) -> Table:
+    """Return trial_id, llr and decision (1: same) of the test trials.
 
     The decision of the operating point's system: 1 where its score is at or above the threshold.
+    llr is its calibrated log-likelihood ratio (natural log), NaN where there is no calibration.
     """
     tested = trials.loc[trials["subset"] == "test", ["trial_id"]]
     system, score = str(operating_point["system"]), str(operating_point["score"])
@@ -91,6 +135,10 @@ def decisions(scores: Table, trials: Table, operating_point: Metrics) -> Table:
             f"{missing.iloc[0]!r}: score all trials with it again"
         )
     accepted = joined[score].to_numpy(np.float64) >= operating_point["threshold"]
+    llr = np.full(len(joined), np.nan)
+    if llrs is not None:
+        own = llrs[llrs["system"] == system].set_index("trial_id")["llr"]
+        llr = own.reindex(joined["trial_id"]).to_numpy(np.float64)
     return pd.DataFrame(
-        {"trial_id": joined["trial_id"], "llr": np.nan, "decision": accepted.astype(np.int64)}
+        {"trial_id": joined["trial_id"], "llr": llr, "decision": accepted.astype(np.int64)}
     )

@@ -12,37 +12,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from bodysounds.corpora.base import Corpus
 from bodysounds.figures import style
+from bodysounds.reporting.captions import CAPTIONS, alt_texts, equal_lengths, rows
 from bodysounds.reporting.cards import data_facts, model_facts, rejected_reasons, subset_rows
+from bodysounds.reporting.words import interval, number, percent, points
 from bodysounds.types import Encoder, Metrics, Table
 
-CAPTIONS = {
-    "eer": "Equal error rate of each system with its interval over subjects; filled where pairs "
-    "weigh equally, hollow where subjects do.",
-    "det": "Detection error trade-off on normal-deviate axes; lower left is better, the marks are "
-    "the equal error rates.",
-    "histogram": "Scores of same-subject and different-subject pairs, with the threshold that dev "
-    "chose.",
-    "training": "Loss and equal error rate on dev, epoch by epoch; the star is the epoch kept.",
-    "shortcuts": "What each property of a recording reaches without listening to the voice, below "
-    "ours; flagged ones are hatched.",
-}
-
-
-def percent(value: float | None, digits: int = 1) -> str:
-    """Return a share as percent, `n/a` for None."""
-    return "n/a" if value is None else f"{100 * value:.{digits}f}%"
-
-
-def interval(value: list[float | None] | None) -> str:
-    """Return [low, high] as `low to high` in percent, `no interval` where there is none."""
-    if not value or value[0] is None or value[1] is None:
-        return "no interval"
-    return f"{percent(value[0])} to {percent(value[1])}"
-
-
-def points(value: float | None) -> str:
-    """Return a difference of shares in signed percentage points, `n/a` for None."""
-    return "n/a" if value is None else f"{100 * value:+.1f}".replace("-", "−")  # noqa: RUF001
+MOST_FAILURES = 10
+"""Worst errors shown of each kind."""
 
 
 def _environment() -> Environment:
@@ -57,11 +33,26 @@ def _environment() -> Environment:
         "percent": percent,
         "interval": interval,
         "points": points,
+        "number": number,
         "system": style.label,
         "words": lambda name: str(name).replace("_", " "),
         "count": lambda number: f"{number:,}",
     }
     return environment
+
+
+def _groups(metrics: Metrics) -> dict[str, Metrics]:
+    found = metrics.get("breakdown", {})
+    return {name: groups for name, groups in found.items() if name != "skipped"}
+
+
+def _failures(table: Table) -> dict[str, list[dict[str, Any]]]:
+    """Return the first rows of each kind, unknown values as None."""
+    known = table.astype(object).where(table.notna(), None)
+    return {
+        kind: rows(known[known["kind"] == kind].head(MOST_FAILURES))
+        for kind in ("false_accept", "false_reject")
+    }
 
 
 def report_page(
@@ -76,6 +67,9 @@ def report_page(
     record: Mapping[str, Any],
     corpus: Corpus,
     encoder: Encoder | None = None,
+    failures: Table | None = None,
+    gallery_curve: Table | None = None,
+    duration_curve: Table | None = None,
     task: str = "verification",
 ) -> str:
     """Return the report of a verification task as one self-contained HTML page.
@@ -85,7 +79,7 @@ def report_page(
     metrics, operating_point
         Those entries of the task.
     figures : mapping of str to bytes
-        PNG by name (det, histogram, eer, training, shortcuts, or any other).
+        PNG by name (det, histogram, eer, breakdown, shortcuts, or any other).
     manifest, rejected, subsets, sides
         The tables of the corpus, for the data card.
     record
@@ -94,6 +88,8 @@ def report_page(
         Its name, licence and citation are shown, and whether it is synthetic.
     encoder
         Its network and training record make the model card.
+    failures, gallery_curve, duration_curve : Table, optional
+        Those entries of the task; each has its own section.
     """
     head = metrics["headline"]
     systems = metrics[head["subset"]]
@@ -104,11 +100,13 @@ def report_page(
         if name != "ours"
     }
     names = {name.removeprefix("figure.").removeprefix("figure_"): name for name in figures}
+    curves = {"durations": duration_curve, "gallery": gallery_curve}
+    alts = alt_texts(metrics, operating_point, curves)
     images = {
         short: {
             "uri": "data:image/png;base64," + base64.b64encode(figures[name]).decode(),
             "caption": CAPTIONS.get(short, short.replace("_", " ")),
-            "alt": _alt(short, metrics, operating_point),
+            "alt": alts.get(short, f"Figure {short.replace('_', ' ')}"),
         }
         for short, name in names.items()
     }
@@ -124,6 +122,11 @@ def report_page(
         baselines=baselines,
         point=operating_point,
         images=images,
+        breakdown=_groups(metrics),
+        left_out=metrics.get("breakdown", {}).get("skipped", {}),
+        durations=None if duration_curve is None else equal_lengths(duration_curve),
+        gallery=None if gallery_curve is None else rows(gallery_curve),
+        failures=None if failures is None else _failures(failures),
         shortcuts={k: v for k, v in metrics["shortcuts"].items() if k != "verdict"},
         verdict=metrics["shortcuts"]["verdict"],
         flagged=any(v["flagged"] for k, v in metrics["shortcuts"].items() if k != "verdict"),
@@ -135,20 +138,3 @@ def report_page(
         record=record,
         parameters=json.dumps(parameters, indent=2, default=str) if parameters else "",
     )  # fmt: skip
-
-
-def _alt(name: str, metrics: Metrics, point: Metrics) -> str:
-    systems = metrics[metrics["headline"]["subset"]]
-    eers = ", ".join(
-        f"{style.label(key)} {percent(entry['eer'])}" for key, entry in systems.items()
-    )
-    told = {
-        "det": f"Detection error trade-off curves. Equal error rates: {eers}.",
-        "eer": f"Equal error rates with intervals: {eers}.",
-        "histogram": "Histogram of the scores of same-subject and different-subject pairs; the "
-        f"threshold is {point['threshold']:.3f}.",
-        "training": "Curves of training loss and dev equal error rate by epoch.",
-        "shortcuts": f"Bars of the equal error rate of each recording property. "
-        f"{metrics['shortcuts']['verdict']}",
-    }
-    return told.get(name, f"Figure {name.replace('_', ' ')}")

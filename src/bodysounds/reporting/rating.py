@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from bodysounds.metrics.bootstrap import percentile_interval
 from bodysounds.metrics.resampling import TooFewSubjectsError
-from bodysounds.metrics.verification import auc, equal_error_rate, rates_at
+from bodysounds.metrics.verification import (
+    act_dcf,
+    auc,
+    cllr,
+    equal_error_rate,
+    min_cllr,
+    min_dcf,
+    rates_at,
+)
 from bodysounds.params import ReportParams
 from bodysounds.reporting.plain import plain, plain_interval
 from bodysounds.reporting.trial_table import Selection
@@ -23,6 +32,8 @@ class Rating:
 
     selection: Selection
     params: ReportParams
+    costs: Mapping[str, float]
+    """p_target, c_miss and c_fa of the detection costs."""
     _draws: dict[tuple[str, str], Floats | None] = field(default_factory=dict, repr=False)
 
     def weights(self, weighting: str) -> Floats | None:
@@ -58,20 +69,54 @@ class Rating:
         """Return the numbers of a system; null where the selection lacks one of the classes."""
         chosen = self.selection
         if not chosen.rateable:
-            none = {"eer": None, "eer_ci95": None}
-            return {**none, "auc": None, **chosen.counts, "at_threshold": None, "by_subject": none}
+            names = ("eer", "eer_ci95", "min_dcf", "act_dcf", "cllr", "min_cllr", "auc")
+            by_subject = dict.fromkeys(("eer", "eer_ci95", "min_dcf"))
+            ends = {"at_threshold": None, "by_subject": by_subject, "normalised": None}
+            return {**dict.fromkeys(names), **chosen.counts, **ends}
         scores = chosen.scores[system]
         rates = rates_at(chosen.labels, scores, threshold) if threshold is not None else None
         return {
             "eer": plain(self.eer(system, "trial")),
             "eer_ci95": self.interval(system, "trial"),
+            "min_dcf": plain(self.min_dcf(scores, "trial")),
+            **self.calibration(system),
+            "min_cllr": plain(min_cllr(chosen.labels, scores)),
             "auc": plain(auc(chosen.labels, scores)),
             **chosen.counts,
             "at_threshold": {name: plain(rate) for name, rate in rates.items()} if rates else None,
             "by_subject": {
                 "eer": plain(self.eer(system, "subject")),
                 "eer_ci95": self.interval(system, "subject"),
+                "min_dcf": plain(self.min_dcf(scores, "subject")),
             },
+            "normalised": self.normalised(system),
+        }
+
+    def min_dcf(self, scores: Floats, weighting: str) -> float:
+        """Return the normalised minDCF at the costs of the operating point."""
+        return min_dcf(self.selection.labels, scores, **self.costs, weights=self.weights(weighting))
+
+    def calibration(self, system: str) -> Metrics:
+        """Return actDCF and Cllr of the calibrated scores, None where there are none."""
+        llrs = self.selection.llrs.get(system)
+        if llrs is None:
+            return {"act_dcf": None, "cllr": None}
+        labels = self.selection.labels
+        return {
+            "act_dcf": plain(act_dcf(labels, llrs, **self.costs)),
+            "cllr": plain(cllr(labels, llrs)),
+        }
+
+    def normalised(self, system: str) -> Metrics | None:
+        """Return EER, its interval and minDCF of the normalised scores, None where none are."""
+        scores = self.selection.normalised.get(system)
+        if scores is None:
+            return None
+        draws = self.draws_of(scores, "trial")
+        return {
+            "eer": plain(equal_error_rate(self.selection.labels, scores)[0]),
+            "eer_ci95": plain_interval(draws, self.params.level),
+            "min_dcf": plain(self.min_dcf(scores, "trial")),
         }
 
     def entries(self, threshold: float | None = None) -> Metrics:

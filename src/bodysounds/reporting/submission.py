@@ -15,24 +15,28 @@ def _named(ids: pd.Index[str]) -> str:
     return ", ".join(ids[:3]) + more
 
 
-def submission(scores: Table, trials: Table, sample: Table | None = None) -> Table:
-    """Return id and score (cosine of ours) of the test trials.
+def submission(
+    scores: Table, trials: Table, sample: Table | None = None, score: str = "cosine"
+) -> Table:
+    """Return id and score (of ours) of the test trials.
 
     Parameters
     ----------
     scores : Table
-        system, trial_id, cosine.
+        system, trial_id, cosine, normalised.
     trials : Table
         trial_id, subset.
     sample : Table, optional
         The challenge's sample submission, read as text: its two columns (id, then score), its ids
         and their order are kept exactly.
+    score : str
+        `cosine` or `normalised`.
 
     Raises ValueError that names ids which the sample has and the trials don't, or the reverse,
     repeated ids, and trials without a score.
     """
     tested = trials.loc[trials["subset"] == "test", "trial_id"].astype("str")
-    ours = scores[scores["system"] == SYSTEM].set_index("trial_id")["cosine"]
+    ours = scores[scores["system"] == SYSTEM].set_index("trial_id")[score]
     if sample is None:
         ids, columns = pd.Index(tested), ["id", "score"]
     else:

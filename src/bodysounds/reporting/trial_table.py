@@ -31,7 +31,11 @@ class Selection:
     test: Array
     """Names of the subjects."""
     scores: dict[str, Floats]
-    """Cosine by system."""
+    """The score that decides, by system."""
+    normalised: dict[str, Floats] = field(default_factory=dict)
+    """Normalised score of the systems that have one."""
+    llrs: dict[str, Floats] = field(default_factory=dict)
+    """Calibrated log-likelihood ratio (natural log) of the systems that have one."""
     _resamplers: dict[tuple[int, int], Resampler] = field(default_factory=dict, repr=False)
 
     @property
@@ -76,12 +80,16 @@ class Selection:
 
 @dataclass(frozen=True)
 class TrialTable:
-    """Every trial with the subjects of its sides and the cosine of every system."""
+    """Every trial with the subjects of its sides and the scores of every system."""
 
     table: Table
     """The trials, with enrol_subject and test_subject."""
     scores: dict[str, Floats]
-    """Cosine by system, float64 (n_trials,), in the rows' order."""
+    """The score that decides, by system, float64 (n_trials,), in the rows' order."""
+    normalised: dict[str, Floats] = field(default_factory=dict)
+    """Normalised score of the systems that have one."""
+    llrs: dict[str, Floats] = field(default_factory=dict)
+    """Calibrated log-likelihood ratio of the systems that have one; NaN outside dev and test."""
     _cache: dict[tuple[str, str], Selection] = field(default_factory=dict, repr=False)
 
     def select(self, subset: str, condition: str) -> Selection:
@@ -113,7 +121,9 @@ class TrialTable:
             labels=target[rows],
             enrol=column["enrol_subject"],
             test=column["test_subject"],
-            scores={system: values[rows] for system, values in self.scores.items()},
+            scores=_take(self.scores, rows),
+            normalised=_take(self.normalised, rows),
+            llrs=_take(self.llrs, rows),
         )
         self._cache[subset, condition] = chosen
         return chosen
@@ -124,8 +134,27 @@ class TrialTable:
         return wanted if chosen.rateable or not self.select(subset, "all").rateable else "all"
 
 
-def trial_table(scores: Table, trials: Table, sides: Table, manifest: Table) -> TrialTable:
+def _take(by_system: dict[str, Floats], rows: Ints) -> dict[str, Floats]:
+    return {system: values[rows] for system, values in by_system.items()}
+
+
+def trial_table(
+    scores: Table,
+    trials: Table,
+    sides: Table,
+    manifest: Table,
+    score: str = "cosine",
+    llrs: Table | None = None,
+) -> TrialTable:
     """Join trials, subjects and scores.
+
+    Parameters
+    ----------
+    score : str
+        The score that decides, `cosine` or `normalised`; a system without the latter keeps its
+        cosine.
+    llrs : Table, optional
+        system, trial_id, llr.
 
     A side whose subject is unknown is a subject of its own. Raises ValueError for a trial that
     names an unknown side or has no score (or two) by a system, and for a score that is NaN.
@@ -144,37 +173,55 @@ def trial_table(scores: Table, trials: Table, sides: Table, manifest: Table) -> 
                 f"{unknown.iloc[0]!r}: make trials and sides from one manifest"
             )
         table[name] = by_side.reindex(table[column]).to_numpy(object)
-    return TrialTable(table, aligned_scores(scores, table["trial_id"]))
+    ids = table["trial_id"]
+    cosines = aligned(scores, ids, "cosine")
+    normalised = aligned(_complete(scores, "normalised"), ids, "normalised")
+    return TrialTable(
+        table,
+        cosines | normalised if score == "normalised" else cosines,
+        normalised,
+        {} if llrs is None else aligned(_complete(llrs, "llr"), ids, "llr"),
+    )
+
+
+def _complete(scores: Table, column: str) -> Table:
+    """Return the rows of the systems of which no value is missing."""
+    missing = scores[column].isna().groupby(scores["system"]).transform("any").to_numpy(bool)
+    return scores[~missing]
 
 
 def headline_trials(
     scores: Table, trials: Table, metrics: Metrics
 ) -> tuple[Array, dict[str, Floats]]:
-    """Return labels (n,) and each system's cosines (n,) of the trials that the headline counts."""
+    """Return labels (n,) and each system's scores (n,) of the trials that the headline counts."""
     head = metrics["headline"]
     chosen = trials[(trials["subset"] == head["subset"]) & trials["target"].notna()]
     if head["condition"] != "all":
         chosen = chosen[(chosen["target"] == 0) | (chosen["condition"] == head["condition"])]
-    return (chosen["target"] == 1).to_numpy(bool), aligned_scores(scores, chosen["trial_id"])
+    ids = chosen["trial_id"]
+    found = aligned(scores, ids, "cosine")
+    if head["score"] == "normalised":
+        found |= aligned(_complete(scores, "normalised"), ids, "normalised")
+    return (chosen["target"] == 1).to_numpy(bool), found
 
 
-def aligned_scores(scores: Table, trial_ids: pd.Series[str]) -> dict[str, Floats]:
-    """Return each system's cosines in the order of the trials; ValueError where one is missing."""
+def aligned(scores: Table, trial_ids: pd.Series[str], column: str) -> dict[str, Floats]:
+    """Return a column by system in the order of the trials; ValueError where one is missing."""
     return {
-        str(system): _aligned(str(system), part, trial_ids)
+        str(system): _aligned(str(system), part, trial_ids, column)
         for system, part in scores.groupby("system", sort=False)
     }
 
 
-def _aligned(system: str, part: Table, trial_ids: pd.Series[str]) -> Floats:
+def _aligned(system: str, part: Table, trial_ids: pd.Series[str], column: str) -> Floats:
     repeated = part.loc[part["trial_id"].duplicated(), "trial_id"]
     if len(repeated):
         raise ValueError(f"system {system} scores trial {repeated.iloc[0]!r} more than once")
-    values = part.set_index("trial_id")["cosine"].reindex(trial_ids).to_numpy(np.float64)
+    values = part.set_index("trial_id")[column].reindex(trial_ids).to_numpy(np.float64)
     missing = np.flatnonzero(~np.isfinite(values))
     if missing.size:
         raise ValueError(
-            f"system {system} has no finite score for {missing.size} of {len(values)} trials, such "
-            f"as {trial_ids.iloc[int(missing[0])]!r}: score all trials with it again"
+            f"system {system} has no finite {column} for {missing.size} of {len(values)} trials, "
+            f"such as {trial_ids.iloc[int(missing[0])]!r}: score all trials with it again"
         )
     return values

@@ -8,7 +8,12 @@ from typing import Any
 import numpy as np
 
 from bodysounds.metrics.arrays import check_trials
-from bodysounds.metrics.verification import det_curve, equal_error_rate, threshold_between
+from bodysounds.metrics.verification import (
+    det_curve,
+    equal_error_rate,
+    min_dcf_threshold,
+    threshold_between,
+)
 from bodysounds.types import Array, Floats
 
 
@@ -41,11 +46,53 @@ def far_threshold(labels: Array, scores: Floats, weights: Floats, far: float = 0
     return threshold_between(thresholds, int(np.argmax(rates <= far)))
 
 
-POLICIES: dict[str, Callable[..., float]] = {
-    "eer": eer_threshold,
-    "max_accuracy": max_accuracy_threshold,
-    "far": far_threshold,
+def cost_threshold(
+    labels: Array,
+    scores: Floats,
+    weights: Floats,
+    p_target: float = 0.05,
+    c_miss: float = 1.0,
+    c_fa: float = 1.0,
+) -> float:
+    """Return the threshold of the lowest detection cost (minDCF)."""
+    return min_dcf_threshold(labels, scores, p_target, c_miss, c_fa, weights)[1]
+
+
+def balanced_threshold(labels: Array, scores: Floats, weights: Floats) -> float:
+    """Return the threshold at which precision and recall are nearest to equal.
+
+    They are equal where as many trials are accepted as there are targets.
+    """
+    far, frr, thresholds = det_curve(labels, scores, weights)
+    n_target, n_other = weights[labels == 1].sum(), weights[labels == 0].sum()
+    surplus = np.abs(far * n_other - frr * n_target)
+    best = np.flatnonzero(np.isclose(surplus, surplus.min(), rtol=1e-12, atol=0))
+    return threshold_between(thresholds, int(best[np.argmin(np.abs(far - frr)[best])]))
+
+
+def prior_threshold(scores: Floats, weights: Floats, prior: float = 0.5) -> float:
+    """Return the threshold that accepts a share `prior` of the trials, as nearly as ties allow.
+
+    No label is needed, only the share of targets to expect: the trials may be those to be decided.
+    """
+    if not 0 <= prior <= 1:
+        raise ValueError(f"prior must lie in [0, 1], got {prior!r}")
+    distinct, inverse = np.unique(scores, return_inverse=True)
+    below = np.append(0.0, np.cumsum(np.bincount(inverse, weights)))
+    accepted = 1.0 - below / below[-1]
+    nearest = int(np.argmin(np.abs(accepted - prior)))
+    return threshold_between(np.append(distinct, np.inf), nearest)
+
+
+POLICIES: dict[str, tuple[Callable[..., float], tuple[str, ...]]] = {
+    "eer": (eer_threshold, ()),
+    "max_accuracy": (max_accuracy_threshold, ()),
+    "min_dcf": (cost_threshold, ("p_target", "c_miss", "c_fa")),
+    "far": (far_threshold, ("far",)),
+    "balanced": (balanced_threshold, ()),
+    "prior": (prior_threshold, ("prior",)),
 }
+"""Each policy with its options; all but `prior` need labels."""
 
 
 def choose_threshold(
@@ -56,7 +103,9 @@ def choose_threshold(
     Parameters
     ----------
     policy : str
-        `eer`, `max_accuracy`, or `far` with the option `far` (default 0.01).
+        `eer`; `max_accuracy`; `min_dcf` with the options `p_target` (default 0.05), `c_miss` and
+        `c_fa` (1); `far` with the option `far` (0.01); `balanced` (precision equals recall);
+        `prior` with the option `prior` (0.5), which takes no labels.
     scores : array-like of shape (n_trials,)
     labels : array-like of shape (n_trials,)
         1 for a target, 0 for a non-target.
@@ -66,12 +115,18 @@ def choose_threshold(
     """
     if policy not in POLICIES:
         raise ValueError(f"policy must be one of {', '.join(POLICIES)}, got {policy!r}")
-    known = {"far"} if policy == "far" else set()
-    if unknown := sorted(set(options) - known):
+    function, known = POLICIES[policy]
+    if unknown := sorted(set(options) - set(known)):
         raise ValueError(
             f"policy {policy} has no option {unknown[0]!r}"
             + (f": it has {', '.join(known)}" if known else ": it has none")
         )
+    if policy == "prior":
+        pretended = np.zeros(np.shape(scores)[:1])
+        _, checked, weight = check_trials(pretended, scores, weights, both_classes=False)
+        if not weight.any():
+            raise ValueError("no trial has a weight above 0: policy prior needs at least one")
+        return prior_threshold(checked, weight, **options)
     if labels is None:
         raise ValueError(f"policy {policy} needs labels: give 1 for a target, 0 for a non-target")
     target, checked, weight = check_trials(labels, scores, weights, both_classes=False)
@@ -81,4 +136,19 @@ def choose_threshold(
                 f"no {name} pair among the {len(target):,} trials that the "
                 f"threshold is chosen on: policy {policy} needs at least one"
             )
-    return POLICIES[policy](target, checked, weight, **options)
+    return function(target, checked, weight, **options)
+
+
+def far_doubles_at(labels: Any, scores: Any, threshold: float) -> float | None:
+    """Return the highest threshold at or below this one whose FAR is at least twice as high.
+
+    threshold minus it is how far the scores may drift upwards before false acceptances double.
+    None where nothing is accepted falsely, or where twice as many cannot be.
+    Raises ValueError as `choose_threshold` does.
+    """
+    target, checked, _ = check_trials(labels, scores)
+    others = np.sort(checked[~target])[::-1]
+    n_accepted = int((others >= threshold).sum())
+    if not n_accepted or 2 * n_accepted > len(others):
+        return None
+    return float(others[2 * n_accepted - 1])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bodysounds.params import SplitParams
-from bodysounds.types import Table
+from bodysounds.types import Metrics, Table
 
 
 def subsets_of_fold(subsets: Table, fold: int, n_folds: int) -> Table:
@@ -22,18 +22,20 @@ def trials_of_fold(
     return make_trials(sides, manifest, subsets, listed_trials.iloc[:0], params)
 
 
-def pool(*tables: Table) -> tuple[Table, Table]:
-    """Return all scores and all trials, from tables in the order scores, trials, fold by fold.
+def pool(*tables: Table) -> Table:
+    """Return the rows of all folds.
 
     A pair may be a dev trial of one fold and a test trial of the next, so the fold stands
     before its trial_id.
     """
     import pandas as pd
 
-    def joined(parts: tuple[Table, ...]) -> Table:
-        return pd.concat(
-            [part.assign(trial_id=f"fold_{k}:" + part["trial_id"]) for k, part in enumerate(parts)],
-            ignore_index=True,
-        )
+    return pd.concat(
+        [part.assign(trial_id=f"fold_{k}:" + part["trial_id"]) for k, part in enumerate(tables)],
+        ignore_index=True,
+    )
 
-    return joined(tables[0::2]), joined(tables[1::2])
+
+def list_calibrations(*calibrations: Metrics) -> Metrics:
+    """Return what each fold's own dev taught its calibrations, by fold and system."""
+    return {f"fold_{k}": calibration for k, calibration in enumerate(calibrations)}

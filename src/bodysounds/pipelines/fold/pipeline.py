@@ -6,14 +6,19 @@ from functools import partial, update_wrapper
 
 from kedro.pipeline import Node, Pipeline
 
-from bodysounds.pipelines import score_pairs, train_embedding
-from bodysounds.pipelines.fold.nodes import pool, subsets_of_fold, trials_of_fold
+from bodysounds.pipelines import score_pairs, threshold, train_embedding
+from bodysounds.pipelines.fold.nodes import (
+    list_calibrations,
+    pool,
+    subsets_of_fold,
+    trials_of_fold,
+)
 
 SHARED = ("raw", "manifest", "segments", "sides", "listed_trials", "waveforms", "descriptors")
 
 
 def create_pipeline(number: int, n_folds: int) -> Pipeline:
-    """Shared tables -> fold_<number>.{subsets, trials, encoder, history, embeddings, scores}."""
+    """Shared tables -> fold_<number>.{subsets, trials, encoder, history, scores, llrs}."""
     choose = update_wrapper(partial(subsets_of_fold, fold=number, n_folds=n_folds), subsets_of_fold)
     return Pipeline(
         [
@@ -25,21 +30,34 @@ def create_pipeline(number: int, n_folds: int) -> Pipeline:
                 name="trials_of_fold",
             ),
             train_embedding.create_pipeline(),
-            score_pairs.create_pipeline(),
+            score_pairs.create_pipeline(durations=False),
+            threshold.create_calibration(),
         ],
         namespace=f"fold_{number}",
         inputs={**{name: name for name in SHARED}, "all_subsets": "subsets"},
         parameters={
-            name: name for name in ("params:split", "params:train_embedding", "params:score_pairs")
+            f"params:{name}": f"params:{name}"
+            for name in ("split", "train_embedding", "score_pairs", "threshold")
         },
     )
 
 
 def create_pool(n_folds: int) -> Pipeline:
-    """fold_*.scores, fold_*.trials -> scores, trials."""
-    tables = [f"fold_{k}.{name}" for k in range(n_folds) for name in ("scores", "trials")]
+    """fold_*.{scores, trials, llrs, calibration} -> scores, trials, llrs, calibration."""
+
+    def of_folds(name: str) -> list[str]:
+        return [f"fold_{k}.{name}" for k in range(n_folds)]
+
     return Pipeline(
-        [Node(pool, tables, ["scores", "trials"], name="pool")],
+        [
+            *(
+                Node(pool, of_folds(name), name, name=f"pool_{name}")
+                for name in ("scores", "trials", "llrs")
+            ),
+            Node(
+                list_calibrations, of_folds("calibration"), "calibration", name="list_calibrations"
+            ),
+        ],
         namespace="pool",
         prefix_datasets_with_namespace=False,
     )

@@ -14,6 +14,7 @@ def measure(
     descriptors: Table,
     segments: Table,
     operating_point: Metrics,
+    llrs: Table,
     subsets: Table,
     raw: Corpus,
     params: ReportParams,
@@ -32,6 +33,7 @@ def measure(
         params,
         synthetic=raw.synthetic,
         subsets=subsets,
+        llrs=llrs,
     )
 
 
@@ -52,12 +54,69 @@ def draw(
     )
 
 
-def submit(scores: Table, trials: Table, raw: Corpus) -> Table:
+def draw_breakdown(metrics: Metrics) -> Figure:
+    """Return the error rates of each group of pairs."""
+    from bodysounds.figures.breakdown import breakdown_figure
+
+    return breakdown_figure(metrics)
+
+
+def list_failures(
+    scores: Table,
+    trials: Table,
+    sides: Table,
+    manifest: Table,
+    segments: Table,
+    metrics: Metrics,
+    operating_point: Metrics,
+    params: ReportParams,
+) -> Table:
+    """Return the worst errors among the headline's pairs, with their recordings."""
+    from bodysounds.reporting.failures import worst_errors
+
+    tables = (scores, trials, sides, manifest, segments)
+    return worst_errors(*tables, metrics, operating_point, params.n_failures)
+
+
+def search_gallery(
+    scores: Table,
+    trials: Table,
+    sides: Table,
+    manifest: Table,
+    metrics: Metrics,
+    operating_point: Metrics,
+    params: ReportParams,
+) -> tuple[Table, Figure]:
+    """Return the errors of searching galleries of growing size, and their figure."""
+    from bodysounds.figures.gallery import gallery_figure
+    from bodysounds.reporting.gallery import gallery_curve
+
+    curve = gallery_curve(
+        scores,
+        trials,
+        sides,
+        manifest,
+        metrics,
+        operating_point,
+        params.level,
+    )
+    return curve, gallery_figure(curve, metrics)
+
+
+def draw_durations(duration_curve: Table, metrics: Metrics) -> Figure:
+    """Return the EER by seconds of enrolment and of test."""
+    from bodysounds.figures.durations import durations_figure
+
+    return durations_figure(duration_curve, metrics)
+
+
+def submit(scores: Table, trials: Table, operating_point: Metrics, raw: Corpus) -> Table:
     """Return the scores of the test trials in the challenge's format."""
     from bodysounds.corpora.registry import list_recordings
     from bodysounds.reporting.submission import submission
 
-    return submission(scores, trials, list_recordings(raw).submission_format)
+    sample = list_recordings(raw).submission_format
+    return submission(scores, trials, sample, operating_point["score"])
 
 
 def write_page(
@@ -72,6 +131,9 @@ def write_page(
     parameters: Metrics,
     *,
     task: str,
+    failures: Table | None = None,
+    gallery_curve: Table | None = None,
+    duration_curve: Table | None = None,
     **figures: Picture,
 ) -> str:
     """Return the report as one self-contained HTML page."""
@@ -86,6 +148,9 @@ def write_page(
         rejected=rejected,
         subsets=subsets,
         sides=sides,
+        failures=failures,
+        gallery_curve=gallery_curve,
+        duration_curve=duration_curve,
         encoder=encoder,
         corpus=raw,
         record={**run_record(), "parameters": plain(parameters.get(task, {}))},

@@ -6,24 +6,43 @@ from functools import partial, update_wrapper
 
 from kedro.pipeline import Node, Pipeline
 
-from bodysounds.pipelines.report.nodes import draw, measure, submit, write_page
+from bodysounds.pipelines.report.nodes import (
+    draw,
+    draw_breakdown,
+    draw_durations,
+    list_failures,
+    measure,
+    search_gallery,
+    submit,
+    write_page,
+)
 
-FIGURES = ("figure.det", "figure.histogram", "figure.eer", "figure.shortcuts")
+DRAWN = ("figure.det", "figure.histogram", "figure.eer", "figure.shortcuts")
+FIGURES = (*DRAWN, "figure.breakdown", "figure.gallery")
 
 
 def create_pipeline(
-    task: str, *more_figures: str, encoder: str = "encoder", submission: bool = True
+    task: str,
+    *more_figures: str,
+    encoder: str = "encoder",
+    submission: bool = True,
+    durations: bool = True,
 ) -> Pipeline:
-    """scores, operating_point, tables -> metrics, figure.*, submission, report.
+    """scores, operating_point, tables -> metrics, failures, figure.*, submission, report.
 
     `task` is the page's name; `more_figures` are datasets of earlier stages that the page shows
     too; `encoder` is the one that its model card describes; without `submission` the test trials
-    need not be a challenge's.
+    need not be a challenge's, and without `durations` there is no duration_curve to show.
     """
-    figures = (*FIGURES, *more_figures)
+    curves = ("gallery_curve", "duration_curve") if durations else ("gallery_curve",)
+    figures = (*FIGURES, *(("figure.durations",) if durations else ()), *more_figures)
+    joined = ["scores", "trials", "sides", "manifest"]
+    rated = ["metrics", "operating_point"]
     page = update_wrapper(partial(write_page, task=task), write_page)
     tables = ("manifest", "rejected", "subsets", "sides")
-    challenge = [Node(submit, ["scores", "trials", "raw"], "submission", name="submit")]
+    challenge = [
+        Node(submit, ["scores", "trials", "operating_point", "raw"], "submission", name="submit")
+    ]
     return Pipeline(
         [
             *(challenge if submission else []),
@@ -37,6 +56,7 @@ def create_pipeline(
                     "descriptors",
                     "segments",
                     "operating_point",
+                    "llrs",
                     "subsets",
                     "raw",
                     "params:report",
@@ -47,15 +67,40 @@ def create_pipeline(
             Node(
                 draw,
                 ["scores", "trials", "metrics", "operating_point"],
-                list(FIGURES),
+                list(DRAWN),
                 name="draw",
+            ),
+            Node(draw_breakdown, "metrics", "figure.breakdown", name="draw_breakdown"),
+            Node(
+                list_failures,
+                [*joined, "segments", *rated, "params:report"],
+                "failures",
+                name="list_failures",
+            ),
+            Node(
+                search_gallery,
+                [*joined, *rated, "params:report"],
+                ["gallery_curve", "figure.gallery"],
+                name="search_gallery",
+            ),
+            *(
+                [
+                    Node(
+                        draw_durations,
+                        ["duration_curve", "metrics"],
+                        "figure.durations",
+                        name="draw_durations",
+                    )
+                ]
+                if durations
+                else []
             ),
             Node(
                 page,
                 {
                     "metrics": "metrics",
                     "operating_point": "operating_point",
-                    **{name: name for name in tables},
+                    **{name: name for name in (*tables, "failures", *curves)},
                     "encoder": encoder,
                     "raw": "raw",
                     "parameters": "parameters",

@@ -8,6 +8,7 @@ from bodysounds.types import Array, Encoder, Packed, Table
 
 def score_trials(
     encoder: Encoder,
+    dev_encoder: Encoder,
     waveforms: Packed,
     segments: Table,
     sides: Table,
@@ -18,8 +19,40 @@ def score_trials(
     params: ScorePairsParams,
 ) -> tuple[dict[str, Array], Table, Table]:
     """Return the embeddings by system, the sides that their rows stand for, and the scores."""
-    from bodysounds.scoring.systems import score_systems
+    from bodysounds.models.encoder import load_encoder
+    from bodysounds.scoring.systems import Encoders, score_systems
     from bodysounds.sides import build_sides
 
     table = build_sides(waveforms, segments, sides, manifest, subsets)
-    return score_systems(encoder, waveforms, table, trials, descriptors, params)
+    pretrained = load_encoder(params.pretrained) if params.pretrained else None
+    encoders = Encoders(encoder, dev_encoder, pretrained)
+    return score_systems(encoders, waveforms, table, trials, descriptors, params)
+
+
+def score_durations(
+    encoder: Encoder,
+    dev_encoder: Encoder,
+    waveforms: Packed,
+    segments: Table,
+    sides: Table,
+    manifest: Table,
+    subsets: Table,
+    trials: Table,
+    params: ScorePairsParams,
+) -> Table:
+    """Return the EER of ours for each length that both sides are cut to."""
+    from bodysounds.scoring.durations import duration_grid, rated_subset
+    from bodysounds.sides import build_sides
+
+    table = build_sides(waveforms, segments, sides, manifest, subsets)
+    subset = rated_subset(trials)
+    return duration_grid(
+        encoder if subset == "test" else dev_encoder,
+        waveforms,
+        table,
+        trials,
+        params.seconds,
+        subset,
+        seed=params.seed,
+        device=params.device,
+    )

@@ -4,29 +4,37 @@ from __future__ import annotations
 
 from kedro.pipeline import Node, Pipeline
 
-from bodysounds.pipelines.score_pairs.nodes import score_trials
+from bodysounds.pipelines.score_pairs.nodes import score_durations, score_trials
 
 
-def create_pipeline() -> Pipeline:
-    """encoder, waveforms, trials -> embeddings, embeddings_index, scores."""
+def create_pipeline(dev_encoder: str = "dev_encoder", durations: bool = True) -> Pipeline:
+    """encoder, waveforms, trials -> embeddings, embeddings_index, scores, duration_curve.
+
+    `dev_encoder` scores dev, where it is not the one that scores test. Without `durations` there is
+    no duration_curve.
+    """
+    tables = ["waveforms", "segments", "sides", "manifest", "subsets", "trials"]
+    curve = Node(
+        score_durations,
+        ["encoder", dev_encoder, *tables, "params:score_pairs"],
+        "duration_curve",
+        name="score_durations",
+    )
     return Pipeline(
         [
             Node(
                 score_trials,
                 [
                     "encoder",
-                    "waveforms",
-                    "segments",
-                    "sides",
-                    "manifest",
-                    "subsets",
-                    "trials",
+                    dev_encoder,
+                    *tables,
                     "descriptors",
                     "params:score_pairs",
                 ],
                 ["embeddings", "embeddings_index", "scores"],
                 name="score_trials",
-            )
+            ),
+            *([curve] if durations else []),
         ],
         namespace="score_pairs",
         prefix_datasets_with_namespace=False,
