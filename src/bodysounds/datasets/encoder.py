@@ -15,8 +15,9 @@ class EncoderDataset(AbstractVersionedDataset[Any, Any]):
     """A safetensors file with architecture, front end and training record as its metadata.
 
     Where `filepath` itself is a file, or a folder that SpeechBrain published, it is loaded as it
-    stands, so an encoder from elsewhere needs no folder of versions. The best epochs of a training, where several were kept, are
-    best_1.safetensors (the best) and so on in the folder of the version: encoders by themselves.
+    stands, so an encoder from elsewhere needs no folder of versions. The best epochs of a training,
+    where several were kept, are best_1.safetensors (the best) and so on in the folder of the
+    version: encoders by themselves.
     """
 
     def __init__(
