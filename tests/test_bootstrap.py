@@ -6,10 +6,19 @@ import itertools
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from bodysounds.metrics.bootstrap import bootstrap_interval, paired_interval, subject_weights
 from bodysounds.metrics.resampling import resampler
-from bodysounds.metrics.verification import auc, equal_error_rate, rates_at
+from bodysounds.metrics.verification import (
+    act_dcf,
+    auc,
+    cllr,
+    equal_error_rate,
+    min_cllr,
+    min_dcf,
+    rates_at,
+)
 
 
 def all_pairs(n_subjects, n_sides, shift, rng, ties=False):
@@ -56,6 +65,69 @@ def test_callable_statistic_equals_the_sorted_one_with_base_weights():
         one = bootstrap_interval(labels, scores, enrol, test, named, n=50, weights=weights)
         two = bootstrap_interval(labels, scores, enrol, test, function, n=50, weights=weights)
         assert one == pytest.approx(two)
+
+
+STATISTICS = {
+    "eer": lambda y, s, w: equal_error_rate(y, s, w)[0],
+    "auc": auc,
+    "min_dcf": lambda y, s, w: min_dcf(y, s, 0.2, 3.0, 2.0, w),
+    "act_dcf": lambda y, s, w: act_dcf(y, s, 0.2, 3.0, 2.0, w),
+    "cllr": cllr,
+    "min_cllr": min_cllr,
+}
+
+
+@pytest.mark.parametrize("name", STATISTICS)
+@pytest.mark.parametrize("ties", [False, True])
+def test_every_draw_of_a_named_statistic_is_that_of_its_weights(name, ties):
+    labels, scores, enrol, test = all_pairs(9, 3, 1.0, np.random.default_rng(8), ties)
+    base = np.random.default_rng(9).integers(0, 3, len(labels)).astype(float)
+    sample = resampler(labels, enrol, test, n=30, weights=base)
+    options = {"p_target": 0.2, "c_miss": 3.0, "c_fa": 2.0}
+    observed, drawn = sample.with_observed(scores, name, base, **options)
+    assert observed == pytest.approx(STATISTICS[name](labels, scores, base), abs=1e-12)
+    names = sorted(set(enrol) | set(test))
+    first, second = np.searchsorted(names, enrol), np.searchsorted(names, test)
+    expected = [
+        STATISTICS[name](labels, scores, base * w[first] * np.where(labels == 1, 1, w[second]))
+        for w in sample.counts
+    ]
+    np.testing.assert_allclose(drawn, expected, rtol=0, atol=1e-12)
+    assert np.std(drawn) > 0
+    low, high = bootstrap_interval(labels, scores, enrol, test, name, n=30, weights=base, **options)
+    assert (low, high) == pytest.approx(tuple(np.quantile(drawn, [0.025, 0.975])))
+    assert paired_interval(
+        labels, scores, scores + 0.0, enrol, test, name, n=10, weights=base, **options
+    ) == (0.0, 0.0, 0.0)
+
+
+def test_normal_interval_is_centred_on_the_estimate():
+    labels, scores, enrol, test = all_pairs(20, 3, 1.0, np.random.default_rng(2))
+    worse = scores + np.random.default_rng(3).normal(0, 0.8, len(labels))
+    sample = resampler(labels, enrol, test, n=200)
+    drawn = sample.draws(scores, "eer") - sample.draws(worse, "eer")
+    difference, low, high = paired_interval(
+        labels, scores, worse, enrol, test, n=200, level=0.9, method="normal"
+    )
+    assert (low + high) / 2 == pytest.approx(difference)
+    assert (high - low) / 2 == pytest.approx(1.644854 * drawn.std())
+    with pytest.raises(ValueError, match="percentile or normal, got 'beta'"):
+        paired_interval(labels, scores, worse, enrol, test, method="beta")
+
+
+def test_beta_interval_knows_that_no_error_so_far_is_not_none_at_all():
+    labels, scores, enrol, test = all_pairs(30, 2, 50.0, np.random.default_rng(5))
+    trials = labels, scores, enrol, test, "eer"
+    assert bootstrap_interval(*trials, n=50) == pytest.approx((0.0, 0.0), abs=1e-12)
+    low, high = bootstrap_interval(*trials, n=50, method="beta")
+    assert low == pytest.approx(0, abs=1e-12)
+    # 30 subjects with one target trial each: Jeffreys' upper end for 0 of 4 * 30
+    assert high == pytest.approx(stats.beta.ppf(0.975, 0.5, 120.5))
+    # and where many are wrong it agrees with the percentiles
+    labels, scores, enrol, test = all_pairs(60, 2, 1.0, np.random.default_rng(5))
+    plain = bootstrap_interval(labels, scores, enrol, test, "eer", n=400)
+    beta = bootstrap_interval(labels, scores, enrol, test, "eer", n=400, method="beta")
+    assert beta == pytest.approx(plain, abs=0.02)
 
 
 def test_interval_contains_the_truth_as_often_as_it_says():
@@ -144,8 +216,11 @@ def test_subject_weights_by_hand():
         ({"labels": [1, 0, 0, 0]}, "trial 1 is labelled non-target, but its sides 'b' and 'b'"),
         ({"scores": [1, 2, np.nan, 4]}, r"scores\[2\] is NaN"),
         ({"labels": [0, 0, 0, 0], "test_subjects": list("cdba")}, "no target pair"),
-        ({"statistic": "min_dcf"}, "callable or one of eer, auc, got 'min_dcf'"),
-        ({"method": "bca"}, "one of percentile, got 'bca'"),
+        ({"statistic": "far"}, "callable or one of eer, auc, min_dcf, .*, got 'far'"),
+        ({"statistic": "min_dcf"}, "min_dcf needs p_target"),
+        ({"statistic": "act_dcf", "p_target": 1.5}, "p_target must lie between 0 and 1.* got 1.5"),
+        ({"method": "bca"}, "one of percentile, normal, beta, got 'bca'"),
+        ({"statistic": "auc", "method": "beta"}, "beta is for statistic eer, got 'auc'"),
         ({"level": 95}, "between 0 and 1, got 95"),
         ({"n": 0}, "at least 1 resample, got 0"),
         ({"labels": [1, 1, 1, 0], "enrol_subjects": list("abxa"), "test_subjects": list("abbb"),

@@ -11,8 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from bodysounds.metrics import verification
-from bodysounds.metrics.verification import auc, det_curve, equal_error_rate, rates_at
+from bodysounds.metrics import cost, curve, eer, llr
+from bodysounds.metrics.verification import (
+    act_dcf,
+    auc,
+    cllr,
+    det_curve,
+    eer_and_min_dcf,
+    equal_error_rate,
+    min_cllr,
+    min_dcf,
+    rates_at,
+)
 
 # few distinct scores, so that ties are frequent
 TRIALS = st.lists(st.tuples(st.integers(0, 1), st.integers(-4, 4)), min_size=2, max_size=40).filter(
@@ -35,8 +45,10 @@ def slow_rates(labels, scores, threshold, weights=None):
     return wrong[0] / total[0], wrong[1] / total[1]
 
 
-def test_docstrings_run():
-    assert doctest.testmod(verification).failed == 0
+@pytest.mark.parametrize("module", [cost, curve, eer, llr])
+def test_docstrings_run(module):
+    assert doctest.testmod(module).failed == 0
+    assert doctest.testmod(module).attempted >= 1
 
 
 def test_det_curve_by_hand_with_ties():
@@ -169,20 +181,31 @@ def test_precision_is_undefined_where_nothing_is_accepted():
 
 
 @pytest.mark.parametrize(
-    "function", [det_curve, equal_error_rate, auc, lambda *a: rates_at(*a[:2], 0.5, *a[2:])]
-)
+    "function",
+    [
+        det_curve, equal_error_rate, auc, cllr, min_cllr,
+        lambda *a: rates_at(*a[:2], 0.5, *a[2:]),
+        lambda *a: min_dcf(*a[:2], 0.01, 1, 1, *a[2:]),
+        lambda *a: act_dcf(*a[:2], 0.01, 1, 1, *a[2:]),
+        lambda *a: eer_and_min_dcf(*a[:2], 0.01, 1, 1, *a[2:]),
+    ],
+)  # fmt: skip
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (([1, 0], [0.5, np.nan]), r"scores\[1\] is NaN"),
         (([1, 0], [np.inf, 0.5]), r"scores\[0\] is inf"),
+        (([1, 0], [0.5, -np.inf]), r"scores\[1\] is -inf"),
+        (([1.0, 0.5], [1, 2]), r"labels\[1\] is 0.5: a label is 1 or 0"),
+        (([1, -1], [1, 2]), r"labels\[1\] is -1: a label is 1 or 0"),
+        (([True, False], [0.5, None]), r"scores\[1\] is NaN"),
         (([1, 0, np.nan], [1, 2, 3]), r"labels\[2\] is NaN"),
         ((pd.array([1, pd.NA], dtype="Int64"), [1, 2]), r"labels\[1\] is NaN"),
         (([1, 2], [1, 2]), r"labels\[1\] is 2: a label is 1 or 0"),
         (([1, 1], [1, 2]), "no non-target pair among 2 trials"),
         (([0, 0], [1, 2]), "no target pair among 2 trials"),
         (([], []), "labels is empty"),
-        (([1, 0], [1.0, 2.0, 3.0]), "labels has 2, scores has 3, weights has 2"),
+        (([1, 0], [1.0, 2.0, 3.0]), "but labels has 2, scores has 3"),
         (([1, 0], [1.0, 2.0], [1.0]), "weights has 1"),
         (([1, 0], [1.0, 2.0], [1.0, -2.0]), r"weights\[1\] is -2"),
         (([1, 0], [1.0, 2.0], [0.0, 2.0]), "no target pair"),
@@ -196,8 +219,8 @@ def test_bad_input_is_named(function, arguments, message):
 
 
 def test_unknown_method_names_the_known_ones():
-    with pytest.raises(ValueError, match="one of interpolated, got 'hull'"):
-        equal_error_rate([0, 1], [0, 1], method="hull")
+    with pytest.raises(ValueError, match="one of interpolated, discrete, hull, got 'convex'"):
+        equal_error_rate([0, 1], [0, 1], method="convex")
 
 
 def test_a_threshold_that_is_nan_is_refused():

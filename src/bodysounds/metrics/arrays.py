@@ -20,12 +20,17 @@ def _vector(name: str, values: Any) -> Array:
 
 
 def _finite(name: str, values: Any) -> Floats:
+    """Return float64 values, the caller's own array where it is float64 already."""
     array = _vector(name, values)
+    if array.dtype.kind in "biuf":
+        array = array.astype(np.float64, copy=False)
+        if np.isfinite(array).all():
+            return array
     missing = np.flatnonzero(pd.isna(array))
     if missing.size:
         raise ValueError(f"{name}[{missing[0]}] is NaN: every trial needs a number")
     try:
-        array = array.astype(np.float64)
+        array = array.astype(np.float64, copy=False)
     except (TypeError, ValueError):
         raise ValueError(
             f"{name} must be numbers, got {array.dtype} such as '{array[0]}'"
@@ -46,36 +51,52 @@ def same_length(**arrays: Any) -> None:
 
 def check_labels(labels: Any) -> Array:
     """Return `labels` (1 or True: target) as a boolean array of shape (n_trials,)."""
-    array = _finite("labels", labels)
-    other = np.flatnonzero((array != 0) & (array != 1))
-    if other.size:
-        raise ValueError(f"labels[{other[0]}] is {array[other[0]]:g}: a label is 1 or 0")
+    array = _vector("labels", labels)
+    if array.dtype.kind == "b":
+        return array
+    if array.dtype.kind not in "iu":
+        array = _finite("labels", array)
     target: Array = array == 1
+    if np.count_nonzero(target) + np.count_nonzero(array == 0) < len(array):
+        other = int(np.argmax((array != 0) & ~target))
+        raise ValueError(f"labels[{other}] is {array[other]:g}: a label is 1 or 0")
     return target
+
+
+def check_scores(
+    labels: Any, scores: Any, weights: Any = None
+) -> tuple[Array, Floats, Floats | None]:
+    """Return boolean labels, float64 scores and float64 weights or None, each (n_trials,).
+
+    The arrays may be the caller's own: don't write into them. Raises ValueError, naming the value,
+    for NaN, infinities, labels other than 0 and 1, negative weights, empty input, unequal lengths.
+    """
+    target, checked = check_labels(labels), _finite("scores", scores)
+    weight = None if weights is None else _finite("weights", weights)
+    same_length(labels=target, scores=checked, weights=weight)
+    if weight is not None and (weight < 0).any():
+        raise ValueError(f"weights[{int(np.argmax(weight < 0))}] is {weight.min():g}, below 0")
+    return target, checked, weight
 
 
 def check_trials(
     labels: Any, scores: Any, weights: Any = None, *, both_classes: bool = True
 ) -> tuple[Array, Floats, Floats]:
-    """Return boolean labels, float64 scores and float64 weights, each of shape (n_trials,).
+    """Return what `check_scores` does, with a weight of 1 for each trial where none is given.
 
-    Raises ValueError, naming the value, for NaN, infinities, labels other than 0 and 1, negative
-    weights, empty input, unequal lengths and, with `both_classes`, a class without any weight.
+    Raises ValueError as `check_scores` does, and with `both_classes` for a class without weight.
     """
-    target, checked = check_labels(labels), _finite("scores", scores)
-    weight = np.ones(len(target)) if weights is None else _finite("weights", weights)
-    same_length(labels=target, scores=checked, weights=weight)
-    if (weight < 0).any():
-        raise ValueError(f"weights[{int(np.argmax(weight < 0))}] is {weight.min():g}, below 0")
+    target, checked, weight = check_scores(labels, scores, weights)
+    weight = np.ones(len(target)) if weight is None else weight
     if both_classes:
         require_both_classes(target, weight)
     return target, checked, weight
 
 
-def require_both_classes(target: Array, weight: Floats) -> None:
+def require_both_classes(target: Array, weight: Floats | None = None) -> None:
     """Raise ValueError where no target or no non-target has a weight above 0."""
     for name, mask in (("target", target), ("non-target", ~target)):
-        if not weight[mask].any():
+        if not (mask if weight is None else weight[mask]).any():
             raise ValueError(
                 f"there is no {name} pair among {len(target):,} trials (with a weight above 0): "
                 "error rates need pairs of the same subject and pairs of different ones"

@@ -12,33 +12,21 @@ from typing import Any
 import numpy as np
 
 from bodysounds.metrics.arrays import check_labels, check_trials, subject_codes
-from bodysounds.metrics.resampling import Statistic, resampler
-from bodysounds.metrics.verification import auc, equal_error_rate
-from bodysounds.types import Array, Floats
+from bodysounds.metrics.drawn import Statistic
+from bodysounds.metrics.intervals import beta_interval, normal_interval, percentile_interval
+from bodysounds.metrics.resampling import resampler
+from bodysounds.types import Floats
 
-METHODS = ("percentile",)
+__all__ = ["METHODS", "bootstrap_interval", "paired_interval", "percentile_interval",
+           "subject_weights"]  # fmt: skip
 
-
-def percentile_interval(draws: Floats, level: float = 0.95) -> tuple[float, float]:
-    """Return the central `level` of the draws' distribution; draws that are NaN don't count."""
-    if not 0 < level < 1:
-        raise ValueError(f"level must lie between 0 and 1, got {level}")
-    defined = draws[~np.isnan(draws)]
-    if not defined.size:
-        return float("nan"), float("nan")
-    low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
-
-
-def _check_method(method: str) -> None:
-    if method not in METHODS:
-        raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
+METHODS = ("percentile", "normal", "beta")
 
 
 def bootstrap_interval(
     labels: Any, scores: Any, enrol_subjects: Any, test_subjects: Any, statistic: Statistic,
     n: int = 1000, level: float = 0.95, method: str = "percentile", seed: int = 0,
-    weights: Any = None,
+    weights: Any = None, p_target: float | None = None, c_miss: float = 1.0, c_fa: float = 1.0,
 ) -> tuple[float, float]:  # fmt: skip
     """Return the interval of a statistic over resampled subjects.
 
@@ -49,15 +37,20 @@ def bootstrap_interval(
     enrol_subjects, test_subjects : array-like of shape (n_trials,)
         The subject on each side of each trial; names that a target pair joins are one subject.
     statistic : str or callable
-        `eer`, `auc`, or `f(labels, scores, weights) -> float`, whose weights may be 0.
+        `eer`, `auc`, `min_dcf`, `act_dcf`, `cllr`, `min_cllr`, or
+        `f(labels, scores, weights) -> float`, whose weights may be 0.
     n : int
         Number of resamples.
     level : float in (0, 1)
         Share of the resamples inside the interval.
     method : str
-        `percentile`.
+        `percentile`; `normal`: plus and minus the draws' standard deviation; and for `eer` also
+        `beta`, which covers where fewer than about 8 target subjects are on the wrong side and
+        percentiles end too low (`bodysounds.metrics.intervals.beta_interval`).
     seed : int
         Of the draws; one seed gives one interval, whatever the order of the rows.
+    p_target, c_miss, c_fa : float
+        As for `bodysounds.metrics.verification.min_dcf`; read by `min_dcf` and `act_dcf` alone.
 
     Returns
     -------
@@ -68,38 +61,45 @@ def bootstrap_interval(
     Raises ValueError as `det_curve` does, for a missing subject, a non-target pair within one
     subject, an unknown statistic or method, and where there are too few subjects to resample.
     """
-    _check_method(method)
-    check_trials(labels, scores, weights)
+    if method not in METHODS:
+        raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
+    if method == "beta" and statistic != "eer":
+        raise ValueError(f"method beta is for statistic eer, got {statistic!r}: use percentile")
+    target, _, weight = check_trials(labels, scores, weights)
     sample = resampler(labels, enrol_subjects, test_subjects, n=n, seed=seed, weights=weights)
-    return percentile_interval(sample.draws(scores, statistic, weights), level)
+    observed, draws = sample.with_observed(scores, statistic, weights, p_target, c_miss, c_fa)
+    if method == "beta":
+        subjects = sample.enrol[target & (weight > 0)]
+        return beta_interval(observed, draws, len(np.unique(subjects)), len(subjects), level)
+    if method == "normal":
+        return normal_interval(observed, draws, level)
+    return percentile_interval(draws, level)
 
 
 def paired_interval(
     labels: Any, scores_a: Any, scores_b: Any, enrol_subjects: Any, test_subjects: Any,
     statistic: Statistic = "eer", n: int = 1000, level: float = 0.95, method: str = "percentile",
     seed: int = 0, weights: Any = None,
+    p_target: float | None = None, c_miss: float = 1.0, c_fa: float = 1.0,
 ) -> tuple[float, float, float]:  # fmt: skip
     """Return a's statistic minus b's, and the interval of that difference over the same draws.
 
-    Arguments and errors are those of `bootstrap_interval`; returns (difference, low, high).
+    Arguments and errors are those of `bootstrap_interval`, but `method` is `percentile`, which for
+    a difference reaches too far, or `normal`, which hardly does; returns (difference, low, high).
     """
-    _check_method(method)
-    target, first, weight = check_trials(labels, scores_a, weights)
-    second = check_trials(labels, scores_b, weights)[1]
+    if method not in ("percentile", "normal"):
+        raise ValueError(f"method of a difference must be percentile or normal, got {method!r}")
+    for scores in (scores_a, scores_b):
+        check_trials(labels, scores, weights)
     sample = resampler(labels, enrol_subjects, test_subjects, n=n, seed=seed, weights=weights)
-    draws = sample.draws(first, statistic, weights) - sample.draws(second, statistic, weights)
-    difference = _value(statistic, target, first, weight) - _value(
-        statistic, target, second, weight
+    (first, draws_a), (second, draws_b) = (
+        sample.with_observed(scores, statistic, weights, p_target, c_miss, c_fa)
+        for scores in (scores_a, scores_b)
     )
-    return (difference, *percentile_interval(draws, level))
-
-
-def _value(statistic: Statistic, target: Array, scores: Floats, weight: Floats) -> float:
-    if callable(statistic):
-        return float(statistic(target, scores, weight))
-    if statistic == "auc":
-        return auc(target, scores, weight)
-    return equal_error_rate(target, scores, weight)[0]
+    difference = first - second
+    if method == "normal":
+        return (difference, *normal_interval(difference, draws_a - draws_b, level))
+    return (difference, *percentile_interval(draws_a - draws_b, level))
 
 
 def subject_weights(labels: Any, enrol_subjects: Any, test_subjects: Any) -> Floats:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
@@ -15,12 +15,12 @@ from bodysounds.metrics.arrays import (
     require_both_classes,
     subject_codes,
 )
-from bodysounds.metrics.verification import rates_from_counts
+from bodysounds.metrics.drawn import Costs, Statistic, by_weights
+from bodysounds.metrics.rates import rates_from_counts
 from bodysounds.types import Array, Floats, Ints
 
 logger = logging.getLogger(__name__)
 
-Statistic: TypeAlias = "str | Callable[[Array, Floats, Floats], float]"
 MAX_DRAWS_PER_SAMPLE = 100
 """A sample is given up after this many draws without both classes."""
 
@@ -57,20 +57,30 @@ class Resampler:
             weight *= base
             yield weight
 
-    def draws(self, scores: Any, statistic: Statistic, weights: Any = None) -> Floats:
-        """Return the statistic (`eer`, `auc` or a callable) of each draw, shape (n_draws,)."""
+    def draws(
+        self, scores: Any, statistic: Statistic, weights: Any = None,
+        p_target: float | None = None, c_miss: float = 1.0, c_fa: float = 1.0,
+    ) -> Floats:  # fmt: skip
+        """Return the statistic of each draw, shape (n_draws,).
+
+        `statistic` is `eer`, `auc`, `min_dcf`, `act_dcf`, `cllr`, `min_cllr` or a callable of
+        labels, scores and weights; `min_dcf` and `act_dcf` need `p_target`. Raises ValueError as
+        `det_curve` does, and for an unknown statistic or missing `p_target`.
+        """
+        return self.with_observed(scores, statistic, weights, p_target, c_miss, c_fa)[1]
+
+    def with_observed(
+        self, scores: Any, statistic: Statistic, weights: Any = None,
+        p_target: float | None = None, c_miss: float = 1.0, c_fa: float = 1.0,
+    ) -> tuple[float, Floats]:  # fmt: skip
+        """Return the statistic of the trials as they are, and what `draws` returns."""
         target, score, base = check_trials(self.target, scores, weights)
         # Ties are ordered by more than the score, so that no rounding depends on the rows' order.
         order = np.lexsort((base, self.test, self.enrol, target, score))
-        if callable(statistic):
-            values = [statistic(target[order], score[order], w) for w in self.weights(base, order)]
-            return np.asarray(values, dtype=np.float64)
-        if statistic not in SORTED_STATISTICS:
-            known = ", ".join(SORTED_STATISTICS)
-            raise ValueError(f"statistic must be a callable or one of {known}, got {statistic!r}")
-        plan = _plan(target[order], score[order])
-        function = SORTED_STATISTICS[statistic]
-        return np.asarray([function(w, plan) for w in self.weights(base, order)])
+        costs = Costs(p_target, c_miss, c_fa)
+        value = by_weights(statistic, target[order], score[order], costs)
+        drawn = np.asarray([value(weight) for weight in self.weights(base, order)])
+        return value(base[order]), drawn
 
     def rate_draws(self, scores: Any, threshold: float, weights: Any = None) -> dict[str, Floats]:
         """Return the rates at a fixed threshold of each draw, each of shape (n_draws,)."""
@@ -125,54 +135,3 @@ def resampler(
         logger.info("%d of %d draws of subjects had one class only and were redrawn",
                     redrawn, n + redrawn)  # fmt: skip
     return Resampler(target, enrol, test, np.stack(kept), redrawn)
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """Where the classes and the ties of one sort lie; computed once, used by every draw."""
-
-    targets: Ints
-    others: Ints
-    start: Ints  # of each row: the first row of its tie
-    end: Ints  # of each row: one past the last row of its tie
-
-
-def _plan(target: Array, score: Floats) -> _Plan:
-    first = np.append(True, score[1:] != score[:-1])
-    group = np.cumsum(first) - 1
-    starts = np.flatnonzero(first)
-    ends = np.append(starts[1:], len(score))
-    return _Plan(np.flatnonzero(target), np.flatnonzero(~target), starts[group],
-                 ends[group])  # fmt: skip
-
-
-def _sorted_eer(weight: Floats, plan: _Plan) -> float:
-    # 1 - FAR + FRR of the rows below a threshold, as one running sum, which reaches 1 where
-    # FAR = FRR.
-    of_targets = weight[plan.targets]
-    of_targets /= of_targets.sum()
-    share = weight / weight[plan.others].sum()
-    share[plan.targets] = of_targets
-    running = np.cumsum(share)
-    row = min(int(np.searchsorted(running, 1.0)), len(running) - 1)
-    start, end = int(plan.start[row]), int(plan.end[row])
-    before = running[start - 1] if start else 0.0
-    step = running[end - 1] - before
-    first, last = np.searchsorted(plan.targets, (start, end))
-    missed, inside = of_targets[:first].sum(), of_targets[first:last].sum()
-    return float(missed + inside * ((1.0 - before) / step if step > 0 else 0.0))
-
-
-def _sorted_auc(weight: Floats, plan: _Plan) -> float:
-    other = weight.copy()
-    other[plan.targets] = 0.0
-    below = np.append(0.0, np.cumsum(other))
-    wins = (below[plan.start[plan.targets]] + below[plan.end[plan.targets]]) / 2
-    of_targets = weight[plan.targets]
-    return float(of_targets @ wins / (of_targets.sum() * below[-1]))
-
-
-SORTED_STATISTICS: dict[str, Callable[[Floats, _Plan], float]] = {
-    "eer": _sorted_eer,
-    "auc": _sorted_auc,
-}
