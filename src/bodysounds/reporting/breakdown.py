@@ -11,7 +11,7 @@ from bodysounds.metrics.verification import equal_error_rate, rates_at
 from bodysounds.params import ReportParams
 from bodysounds.reporting.extremes import with_extremes
 from bodysounds.reporting.pair_groups import pair_groups
-from bodysounds.reporting.plain import plain, plain_interval
+from bodysounds.reporting.plain import eer_interval, plain, plain_interval
 from bodysounds.reporting.trial_table import Selection, TrialTable
 from bodysounds.types import Array, Floats, Metrics, Table
 
@@ -68,7 +68,8 @@ def group_rates(
         rates = rates_at(labels, scores, threshold, weights)
         entry["eer"] = plain(equal_error_rate(labels, scores, weights)[0])
         entry |= {name: plain(rates[name]) for name in ("far", "frr")}
-        entry |= _intervals(labels, scores, enrol, test, threshold, weights, params)
+        entry |= counts
+        entry |= _intervals(entry, labels, scores, enrol, test, threshold, weights, params)
     entry |= {**counts, "why": why}
     return entry | _widened(entry, params.level)
 
@@ -85,22 +86,25 @@ def _too_few(counts: dict[str, int], min_subjects: int) -> str | None:
 
 
 def _intervals(
-    labels: Array, scores: Floats, enrol: Array, test: Array, threshold: float,
+    entry: Metrics, labels: Array, scores: Floats, enrol: Array, test: Array, threshold: float,
     weights: Floats | None, params: ReportParams,
 ) -> Metrics:  # fmt: skip
     try:
         sample = resampler(labels, enrol, test, n=params.n_bootstrap, seed=params.seed)
     except TooFewSubjectsError:
         return {}
-    draws = {"eer": sample.draws(scores, "eer", weights)}
-    draws |= sample.rate_draws(scores, threshold, weights)
-    return {f"{rate}_ci95": plain_interval(draws[rate], params.level) for rate in RATES}
+    draws = sample.rate_draws(scores, threshold, weights)
+    found: Metrics = {
+        f"{rate}_ci95": plain_interval(draws[rate], params.level) for rate in ("far", "frr")
+    }
+    eers = sample.draws(scores, "eer", weights)
+    return found | {"eer_ci95": eer_interval(entry["eer"], eers, entry, params.level)}
 
 
 def _widened(entry: Metrics, level: float) -> Metrics:
     """Return the intervals, with a width where no error was seen."""
     targets = entry["n_target_subjects"]
-    behind = {"eer": targets, "far": entry["n_subjects"], "frr": targets}
+    behind = {"far": entry["n_subjects"], "frr": targets}
     return {
         f"{rate}_ci95": with_extremes(entry[rate], entry[f"{rate}_ci95"], count, level)
         for rate, count in behind.items()

@@ -99,9 +99,10 @@ def _definitions(
         "eer": "Equal error rate: the detection error curve, its points joined by straight lines, "
         "where false acceptances and false rejections are equally frequent; tied scores are one "
         "point; 0.5 is chance.",
-        "eer_ci95": f"Percentile interval at level {params.level:g} of {params.n_bootstrap:,} "
-        "resamples of the subjects: a drawn subject brings its target pairs w times and its "
-        "non-target pairs w_i * w_j times.",
+        "eer_ci95": f"Interval at level {params.level:g} from {params.n_bootstrap:,} resamples of "
+        "the subjects (a drawn subject brings its target pairs w times and its non-target pairs "
+        "w_i * w_j times): that of a share with the standard deviation of the resamples, since "
+        "their percentiles end too low where few targets are wrong.",
         "min_dcf": "Lowest expected cost over all thresholds, divided by that of the better of "
         f"accepting all and rejecting all; p_target {costs['p_target']:g}, cost of a miss "
         f"{costs['c_miss']:g}, of a false acceptance {costs['c_fa']:g}.",
@@ -130,7 +131,8 @@ def _definitions(
             "and the threshold; the numbers are optimistic.",
         }[subset],
         "comparisons": f"EER of ours minus the system's, on {subset}, with the interval of that "
-        "difference over the same resamples; below 0 favours ours.",
+        "difference: plus and minus its standard deviation over the same resamples, times the "
+        "normal quantile; below 0 favours ours.",
         "subgroups": f"The same systems on {subset} by condition of the target pairs, each against "
         "all non-target pairs.",
         "breakdown": f"Ours on {subset} by sex and age (both sides in the group), domain (same or "

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from bodysounds.metrics.bootstrap import percentile_interval
+from bodysounds.metrics.intervals import normal_interval
 from bodysounds.metrics.resampling import TooFewSubjectsError
 from bodysounds.metrics.verification import (
     act_dcf,
@@ -19,7 +19,7 @@ from bodysounds.metrics.verification import (
     rates_at,
 )
 from bodysounds.params import ReportParams
-from bodysounds.reporting.plain import plain, plain_interval
+from bodysounds.reporting.plain import eer_interval, plain
 from bodysounds.reporting.trial_table import Selection
 from bodysounds.types import Floats, Metrics
 
@@ -63,7 +63,9 @@ class Rating:
 
     def interval(self, system: str, weighting: str) -> list[float | None] | None:
         """Return [low, high] of a system's EER, None without draws."""
-        return plain_interval(self.draws(system, weighting), self.params.level)
+        draws = self.draws(system, weighting)
+        counts, level = self.selection.counts, self.params.level
+        return eer_interval(self.eer(system, weighting), draws, counts, level)
 
     def entry(self, system: str, threshold: float | None = None) -> Metrics:
         """Return the numbers of a system; null where the selection lacks one of the classes."""
@@ -113,9 +115,10 @@ class Rating:
         if scores is None:
             return None
         draws = self.draws_of(scores, "trial")
+        eer = equal_error_rate(self.selection.labels, scores)[0]
         return {
-            "eer": plain(equal_error_rate(self.selection.labels, scores)[0]),
-            "eer_ci95": plain_interval(draws, self.params.level),
+            "eer": plain(eer),
+            "eer_ci95": eer_interval(eer, draws, self.selection.counts, self.params.level),
             "min_dcf": plain(self.min_dcf(scores, "trial")),
         }
 
@@ -142,7 +145,7 @@ class Rating:
         ours, other = self.draws("ours", weighting), self.draws(system, weighting)
         if ours is None or other is None:
             return {"difference": plain(difference), "ci95": None, "excludes_zero": None}
-        low, high = percentile_interval(ours - other, self.params.level)
+        low, high = normal_interval(difference, ours - other, self.params.level)
         return {
             "difference": plain(difference),
             "ci95": [plain(low), plain(high)],

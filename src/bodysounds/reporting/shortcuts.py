@@ -9,9 +9,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from bodysounds.metrics.bootstrap import percentile_interval
 from bodysounds.metrics.verification import equal_error_rate
-from bodysounds.reporting.plain import plain
+from bodysounds.reporting.plain import eer_interval, plain
 from bodysounds.reporting.rating import Rating
 from bodysounds.types import Floats, Metrics, Table
 
@@ -134,14 +133,10 @@ def _rated(rating: Rating, scores: Floats) -> Metrics:
         return _skipped("constant: the sides of every trial are equally far apart")
     eer = equal_error_rate(chosen.labels, scores)[0]
     draws = rating.draws_of(scores, "trial")
-    if draws is None:
-        return {"eer": plain(eer), "eer_ci95": None, "flagged": False}
-    low, high = percentile_interval(draws, rating.params.level)
-    return {
-        "eer": plain(eer),
-        "eer_ci95": [plain(low), plain(high)],
-        "flagged": bool(high < 0.5 and eer <= FLAG_EER),
-    }
+    between = eer_interval(eer, draws, chosen.counts, rating.params.level)
+    high = between[1] if between else None
+    flagged = high is not None and high < 0.5 and eer <= FLAG_EER
+    return {"eer": plain(eer), "eer_ci95": between, "flagged": bool(flagged)}
 
 
 def verdict(audit: Metrics) -> str:

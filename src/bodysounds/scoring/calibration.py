@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from bodysounds.metrics.arrays import check_trials, require_both_classes, subject_codes
 from bodysounds.scoring.logistic import PRIOR, fit_logistic
+from bodysounds.types import Ints
 
 log = logging.getLogger(__name__)
 
@@ -194,8 +195,7 @@ def cross_fitted_llrs(
             f"cross-fitting needs at least {LEAST_SUBJECTS} subjects, got {n_subjects}: give dev "
             "more subjects, or keep to the plain score"
         )
-    fold_of = np.empty(n_subjects, dtype=np.int64)
-    fold_of[np.random.default_rng(seed).permutation(n_subjects)] = np.arange(n_subjects) % n_folds
+    fold_of = _deal(n_subjects, np.unique(enrol[target]), n_folds, seed)
     folds = np.sort(np.stack([fold_of[enrol], fold_of[test]], axis=1), axis=1)
     llrs = np.empty(len(table))
     for low, high in np.unique(folds, axis=0):
@@ -211,6 +211,18 @@ def cross_fitted_llrs(
         coefficients, intercept = fit_logistic(table[teach], target[teach], weight[teach], rising)
         llrs[told] = table[told] @ coefficients + intercept
     return llrs
+
+
+def _deal(n_subjects: int, with_targets: Ints, n_folds: int, seed: int) -> Ints:
+    """Return the fold of each subject; those with target trials, of whom there may be few, first.
+
+    So the targets are spread as evenly as they can be.
+    """
+    drawn = np.random.default_rng(seed).permutation(n_subjects)
+    order = drawn[np.argsort(~np.isin(drawn, with_targets), kind="stable")]
+    fold_of = np.empty(n_subjects, dtype=np.int64)
+    fold_of[order] = np.arange(n_subjects) % n_folds
+    return fold_of
 
 
 def _features(values: Any) -> Float64s:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bodysounds.audio.packed import Packed
-from bodysounds.metrics.bootstrap import percentile_interval
+from bodysounds.metrics.intervals import beta_interval
 from bodysounds.metrics.resampling import TooFewSubjectsError, resampler
 from bodysounds.metrics.verification import equal_error_rate
 from bodysounds.models.encoder import Encoder
@@ -141,5 +141,7 @@ def _rates(
         sample = resampler(target, subjects[:, 0], subjects[:, 1], n=n_bootstrap, seed=seed)
     except TooFewSubjectsError:
         return rates
-    low, high = percentile_interval(sample.draws(scores, "eer"), level)
+    n_subjects = len(set(subjects[target, 0]))
+    draws = sample.draws(scores, "eer")
+    low, high = beta_interval(rates["eer"], draws, n_subjects, int(target.sum()), level)
     return rates | {"eer_low": low, "eer_high": high}

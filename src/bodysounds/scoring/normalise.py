@@ -7,18 +7,24 @@ A score is set against the cosines that each of its sides has with a cohort of o
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bodysounds.audio.parallel import ordered_map, thread_count
-from bodysounds.scoring.cosine import Float32s, check_pairs, rows_a_block, unit_rows, unit_sides
+from bodysounds.audio.parallel import thread_count
+from bodysounds.scoring.cosine import (
+    BLOCK_BYTES,
+    Float32s,
+    check_pairs,
+    rows_a_block,
+    unit_rows,
+    unit_sides,
+)
 from bodysounds.types import Array, Ints
 
-BLOCK_BYTES = 1 << 22
-MAX_THREADS = 8  # each has up to four blocks waiting
 # Rounding alone spreads equal float32 cosines by less than this.
 NO_SPREAD = 1e-6
 
@@ -212,15 +218,16 @@ def _whole(parts: Iterable[Float32s], cohort: Float32s) -> Iterator[Array]:
 
 def _nearest(parts: Iterable[Float32s], cohort: Float32s, top_k: int) -> Iterator[Array]:
     """Yield mean and deviation of the top_k highest cosines, picked in threads."""
-    cut = len(cohort) - top_k
+    cut, threads = len(cohort) - top_k, thread_count(0)
 
     def pick(block: Float32s) -> Array:
         block.partition(cut, axis=1)
         top = block[:, cut:].astype(np.float64)
         return np.stack([top.mean(axis=1), top.std(axis=1)])
 
-    products = (part @ cohort.T for part in parts)
-    return ordered_map(pick, products, min(MAX_THREADS, thread_count(0)))
+    with ThreadPoolExecutor(threads) as pool:
+        for part in parts:
+            yield from list(pool.map(pick, np.array_split(part @ cohort.T, threads)))
 
 
 def _scores(values: Any, n_pairs: int) -> Float64s:
