@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -70,15 +71,23 @@ def test_a_figure_is_png_and_pdf_and_loads_again(tmp_path: Path) -> None:
     assert dataset.preview() == picture.base64
 
 
-def test_waveforms_come_from_any_iterable(tmp_path: Path) -> None:
-    pieces = {"a": np.arange(5, dtype=np.int16), "b": np.full(3, -7, dtype=np.int16)}
+class Made(dict[str, np.ndarray]):
+    sample_rate = 8_000
+
+    def __iter__(self) -> Iterator[tuple[str, np.ndarray]]:
+        return iter(self.items())
+
+
+def test_waveforms_come_from_any_iterable_that_knows_its_rate(tmp_path: Path) -> None:
+    pieces = Made({"a": np.arange(5, dtype=np.int16), "b": np.full(3, -7, dtype=np.int16)})
     dataset = PackedWaveforms(filepath=str(tmp_path / "waveforms"))
     assert not dataset.exists()
-    dataset.save(pieces.items())
+    dataset.save(pieces)
     assert dataset.exists()
     packed = dataset.load()
     assert packed.index["segment_id"].tolist() == ["a", "b"]
     assert packed.samples.tolist() == [0, 1, 2, 3, 4, -7, -7, -7]
+    assert packed.sample_rate == 8_000
 
 
 def test_raw_data_is_not_written(tmp_path: Path) -> None:

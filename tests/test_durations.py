@@ -11,7 +11,7 @@ from bodysounds.audio.packed import Packed
 from bodysounds.metrics.bootstrap import bootstrap_interval
 from bodysounds.metrics.verification import equal_error_rate
 from bodysounds.models.encoder import Encoder, untrained
-from bodysounds.params import ScorePairsParams
+from bodysounds.params import ReportParams, ScorePairsParams
 from bodysounds.pipelines.score_pairs.nodes import score_durations
 from bodysounds.scoring import durations
 from bodysounds.scoring.durations import duration_grid, rated_subset
@@ -148,17 +148,18 @@ def test_a_side_without_audio_is_named(encoder, corpus):
 def test_the_encoder_that_dev_chose_scores_dev(corpus, monkeypatch):
     heard = []
 
-    def grid(encoder, packed, sides, trials, seconds, subset, **options):
-        heard.append((encoder, subset, seconds, options))
+    def grid(encoder, packed, sides, trials, seconds, subset, condition, **options):
+        heard.append((encoder, subset, seconds, {"condition": condition, **options}))
 
     monkeypatch.setattr("bodysounds.scoring.durations.duration_grid", grid)
     monkeypatch.setattr("bodysounds.sides.build_sides", lambda *tables: corpus[1])
     unlabelled = corpus[2].copy()
     unlabelled.loc[unlabelled["subset"] == "test", "target"] = pd.NA
     params = ScorePairsParams(seed=3, device="cpu", seconds=[2.0])
+    report = ReportParams(level=0.8, condition="all")
     for trials in (corpus[2], unlabelled):
-        score_durations("refitted", "of dev", corpus[0], *[None] * 4, trials, params)
-    options = {"seed": 3, "device": "cpu"}
+        score_durations("refitted", "of dev", corpus[0], *[None] * 4, trials, params, report)
+    options = {"condition": "all", "level": 0.8, "seed": 3, "device": "cpu"}
     assert heard == [("refitted", "test", [2.0], options), ("of dev", "dev", [2.0], options)]
 
 

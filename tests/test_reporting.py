@@ -121,6 +121,24 @@ def test_every_policy_is_rated_beside_the_chosen_one(tables):
     assert doubled == pytest.approx(2 * point["dev"]["far"])
 
 
+def test_what_pooled_folds_have_seen_is_said(tables):
+    names = ("scores", "trials", "sides", "manifest")
+    given = [tables[n] for n in names]
+    learnt = {"fold_0": {"ours": {}}, "fold_1": {"ours": {}}}
+    point = operating_point(*given, ThresholdParams(**FEW), learnt)
+    assert point["chosen_on"] == "dev of all folds, pooled"
+    more = [tables[n] for n in ("descriptors", "segments")]
+    metrics = verification_metrics(*given, *more, point, ReportParams(**FEW), True)
+    assert "slightly optimistic" in metrics["definitions"]["subset"]
+    assert "pooled" in metrics["definitions"]["at_threshold"]
+    assert "any choice has seen" in metrics_of(tables)["definitions"]["subset"]
+
+
+def test_scores_that_decide_must_be_there(tables):
+    with pytest.raises(ValueError, match="ours has no normalised scores"):
+        point_of(tables, score="normalised")
+
+
 def test_normalised_scores_decide_where_asked(tables):
     scores = tables["scores"].copy()
     ours = (scores["system"] == "ours").to_numpy()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import made
 import numpy as np
 import pandas as pd
@@ -321,3 +323,20 @@ def test_the_cohort_is_drawn_from_train_whatever_the_order(
     again = turned.table.iloc[cohort_rows(turned, 2, seed=0)]
     assert set(again["side_id"]) == set(chosen["side_id"])
     assert len(cohort_rows(sides, 0, seed=0)) == 0
+
+
+def test_a_collapsed_encoder_keeps_its_cosines_and_has_no_normalised_scores(
+    corpus: tuple[Packed, SideTable, pd.DataFrame], encoder: Encoder
+) -> None:
+    packed, sides, trials = corpus
+    constant = {name: torch.zeros_like(weight) for name, weight in encoder.state.items()}
+    constant["fc.conv.bias"] = torch.ones_like(constant["fc.conv.bias"])
+    collapsed = replace(encoder, state=constant)
+    params = ScorePairsParams(device="cpu", systems=["ours", "mfcc"])
+    scores = score_systems(
+        Encoders(collapsed, collapsed), packed, sides, trials, descriptors(packed), params
+    )[2]
+    by_system = scores.set_index("system")
+    assert by_system.loc["ours", "normalised"].isna().all()
+    np.testing.assert_allclose(by_system.loc["ours", "cosine"], 1)
+    assert by_system.loc["mfcc", "normalised"].notna().all()

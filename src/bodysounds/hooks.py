@@ -28,6 +28,20 @@ def _versions(pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> dict[st
     return found
 
 
+class Beforehand:
+    """Refuses a run that would fail, or mislead, only at its end."""
+
+    @hook_impl
+    def before_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
+        from bodysounds.beforehand import check_task
+        from bodysounds.params import plain
+
+        parameters = plain(catalog.load("parameters"))
+        for task in _tasks(pipeline):
+            if task in parameters:
+                check_task(parameters[task], [node.name for node in pipeline.nodes])
+
+
 class RunRecord:
     """Saves `<task>.record`: command, versions of software and data, parameters, data hashes."""
 

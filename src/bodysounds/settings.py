@@ -1,8 +1,8 @@
 """Kedro's settings of this project."""
 
-from bodysounds.hooks import Headline, RunRecord
+from bodysounds.hooks import Beforehand, Headline, RunRecord
 
-HOOKS = (RunRecord(), Headline())
+HOOKS = (Beforehand(), RunRecord(), Headline())
 
 CONFIG_LOADER_ARGS = {
     "base_env": "base",

@@ -39,6 +39,11 @@ class DecodedSegments:
     cuts: tuple[Cut, ...]
     params: FeaturizeParams
 
+    @property
+    def sample_rate(self) -> int:
+        """Hz, of every piece."""
+        return self.params.sample_rate
+
     def __len__(self) -> int:
         return len(self.cuts)
 

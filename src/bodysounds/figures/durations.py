@@ -53,10 +53,12 @@ def _draw_line(axes: Axes, rated: Table, metrics: Metrics) -> None:
             f"{y:.1f}%\n{n:,} pairs", (x, y), (6, 5), textcoords="offset points", fontsize=8,
             color=style.INK,
         )  # fmt: skip
-    whole = 100 * metrics[metrics["headline"]["subset"]]["ours"]["eer"]
-    axes.axhline(
-        whole, color=style.GREY, linestyle="--", linewidth=1.2, label=f"whole sides: {whole:.1f}%"
-    )
+    if metrics["headline"].get("score", "cosine") == "cosine":  # as those of the curve are
+        whole = 100 * metrics[metrics["headline"]["subset"]]["ours"]["eer"]
+        axes.axhline(
+            whole, color=style.GREY, linestyle="--", linewidth=1.2,
+            label=f"whole sides: {whole:.1f}%",
+        )  # fmt: skip
     axes.set_xscale("log")
     axes.set_xticks(seconds, [f"{s:g}" for s in seconds])
     axes.xaxis.set_minor_formatter(FuncFormatter(lambda *_: ""))

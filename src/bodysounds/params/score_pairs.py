@@ -45,6 +45,8 @@ class ScorePairsParams:
             one_of("score_pairs.systems[]", system, SYSTEMS)
         for system in self.centre:
             one_of("score_pairs.centre[]", system, CENTRED)
+        if len(set(self.systems)) < len(self.systems):
+            raise ValueError(f"score_pairs.systems names a system twice: {self.systems}")
         if "ours" not in self.systems:
             raise ValueError("score_pairs.systems must contain ours: it is what the run is about")
         within("score_pairs.max_side_s", self.max_side_s, 0.1, 3600)

@@ -14,8 +14,8 @@ CAPTIONS = {
     "weigh equally, hollow where subjects do.",
     "det": "Detection error trade-off on normal-deviate axes; lower left is better, the marks are "
     "the equal error rates.",
-    "histogram": "Scores of same-subject and different-subject pairs, with the threshold that dev "
-    "chose.",
+    "histogram": "Scores of same-subject and different-subject pairs, with the threshold of "
+    "the operating point.",
     "training": "Loss and equal error rate on dev, epoch by epoch; the star is the epoch kept.",
     "shortcuts": "What each property of a recording reaches without listening to the voice, below "
     "ours; flagged ones are hatched.",

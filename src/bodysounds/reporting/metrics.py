@@ -87,7 +87,7 @@ def _definitions(
     costs = point["costs"]
     targets = {
         "all": "all labelled target pairs count",
-        "across_sessions": "only target pairs recorded in different sessions count",
+        "across_sessions": "only target pairs that are not known to share a session count",
         "same_session": "only target pairs recorded in one session count",
     }[condition]
     asked = (
@@ -107,11 +107,12 @@ def _definitions(
         f"accepting all and rejecting all; p_target {costs['p_target']:g}, cost of a miss "
         f"{costs['c_miss']:g}, of a false acceptance {costs['c_fa']:g}.",
         "act_dcf": "The same cost where the calibrated log-likelihood ratio decides at the "
-        "threshold that those costs give; above min_dcf by what the calibration loses.",
+        "threshold that those costs give.",
         "cllr": "Cost of the calibrated log-likelihood ratios in bits; 1 is no information. "
         "Calibration is logistic, learnt on dev; dev's own ratios come from other subjects.",
-        "min_cllr": "Cllr after the best monotone map of the scores (PAV): what better calibration "
-        "alone could reach.",
+        "min_cllr": "Cllr after the best monotone map of the scores (PAV). What Cllr lies above "
+        "it, and act_dcf above min_dcf, is lost by calibration, where one calibration of the score "
+        "alone serves all trials: not with durations, and not over pooled folds.",
         "normalised": "AS-norm: each score relative to both sides' nearest cohort of train "
         "subjects (top_k means).",
         "score": f"The {point['score']} of a pair decides; a system that has none is rated by its "
@@ -124,11 +125,11 @@ def _definitions(
         "and the non-target pairs of each pair of subjects do.",
         "condition": f"{condition}: {targets}, against all non-target pairs{asked}.",
         "at_threshold": "Rates of ours where scores at or above the operating point's threshold, "
-        "chosen on dev, are accepted; precision is null where none is.",
+        f"chosen on {point['chosen_on']}, are accepted; precision is null where none is.",
         "subset": {
-            "test": "test: subjects that neither training nor any choice has seen.",
-            "dev": "dev: test has no known labels, so these are the subjects that chose the epoch "
-            "and the threshold; the numbers are optimistic.",
+            "test": _of_test(point),
+            "dev": "dev: test lacks labelled target or non-target pairs, so these are the subjects "
+            "that chose the epoch and the threshold; the numbers are optimistic.",
         }[subset],
         "comparisons": f"EER of ours minus the system's, on {subset}, with the interval of that "
         "difference: plus and minus its standard deviation over the same resamples, times the "
@@ -145,3 +146,13 @@ def _definitions(
         "n_subjects": f"{selection.counts['n_subjects']} subjects stand behind the headline, "
         f"{selection.counts['n_target_subjects']} of them with target pairs.",
     }
+
+
+def _of_test(point: Metrics) -> str:
+    if "fold" not in point["policies"]["eer"]["chosen_on"]:
+        return "test: subjects that neither training nor any choice has seen."
+    return (
+        "test: each subject once, by an encoder and a calibration that never saw it. The threshold "
+        "is one for all folds, chosen on their pooled dev trials, in which the subjects of test "
+        "stand too, heard by other encoders: the rates at it are slightly optimistic."
+    )

@@ -39,6 +39,12 @@ def operating_point(
     has no target pair, naming dev.
     """
     joined = trial_table(scores, trials, sides, manifest, params.score)
+    if params.score == "normalised" and SYSTEM not in joined.normalised:
+        raise ValueError(
+            "threshold.score is normalised, and ours has no normalised scores: AS-norm needs at "
+            "least two known subjects in train and score_pairs.cohort_subjects above 0; or set "
+            "threshold.score to cosine"
+        )
     condition = joined.condition_of("dev", "across_sessions")
     dev = joined.select("dev", condition)
     for name, count in (("target", dev.n_target), ("non-target", dev.n_nontarget)):
@@ -49,7 +55,9 @@ def operating_point(
                 "recordings (split.dev_share, or the column split of the table)"
             )
     test = joined.select("test", joined.condition_of("test", condition))
-    policies = {name: _chosen(name, joined, dev, test, params) for name in POLICIES}
+    folds = [name for name in calibration or {} if name.startswith("fold_")]
+    on_dev = "dev of all folds, pooled" if folds else "dev"
+    policies = {name: _chosen(name, joined, dev, test, params, on_dev) for name in POLICIES}
     return {
         "policy": params.policy,
         **policies[params.policy],
@@ -65,17 +73,22 @@ def operating_point(
 
 
 def _chosen(
-    policy: str, joined: TrialTable, dev: Selection, test: Selection, params: ThresholdParams
+    policy: str,
+    joined: TrialTable,
+    dev: Selection,
+    test: Selection,
+    params: ThresholdParams,
+    on_dev: str,
 ) -> Metrics:
     options = {name: getattr(params, name) for name in POLICIES[policy][1]}
     if policy == "prior":
         # every test trial, labelled or not: nothing but the scores is looked at
         rows = (joined.table["subset"] == "test").to_numpy(bool)
-        chosen_on = "test, without its labels" if rows.any() else "dev"
+        chosen_on = "test, without its labels" if rows.any() else on_dev
         scores = joined.scores[SYSTEM][rows] if rows.any() else dev.scores[SYSTEM]
         threshold = choose_threshold(policy, scores, **options)
     else:
-        chosen_on = "dev"
+        chosen_on = on_dev
         threshold = choose_threshold(policy, dev.scores[SYSTEM], dev.labels, **options)
     doubles = far_doubles_at(dev.labels, dev.scores[SYSTEM], threshold)
     drift = None if doubles is None else {"scores": threshold - doubles, "far_doubles_at": doubles}

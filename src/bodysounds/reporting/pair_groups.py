@@ -125,6 +125,9 @@ def _gaps(target: Array, enrol: Table, test: Table, conditions: Array) -> Groups
             name: target & (apart >= low) & (apart < high) for name, (low, high) in GAPS.items()
         }
     else:
+        known = [side["session_id"].notna().to_numpy(bool) for side in (enrol, test)]
+        if not (known[0] & known[1])[target].any():
+            return UNKNOWN
         groups = {
             "same session": target & (conditions == "same_session"),
             "different sessions": target & (conditions == "across_sessions"),

@@ -34,6 +34,7 @@ def duration_grid(
     trials: Table,
     seconds: Sequence[float] = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0),
     subset: str | None = None,
+    condition: str = "across_sessions",
     n_bootstrap: int = 200,
     level: float = 0.95,
     seed: int = 0,
@@ -44,13 +45,14 @@ def duration_grid(
     Parameters
     ----------
     trials : Table
-        Trials of other subsets, without a label and, where `condition` knows targets across
-        sessions, other targets are left out.
+        Trials of other subsets and without a label are left out.
     seconds : sequence of float
         Each side is cut to its first so many seconds; a shorter side is left out of that cell, so
         that cells of long sides stand on fewer pairs.
     subset : str, optional
         `dev` or `test`; by default `rated_subset`.
+    condition : str
+        Of the targets, `all` or `across_sessions`; all, where no target is across sessions.
 
     Returns
     -------
@@ -61,7 +63,7 @@ def duration_grid(
 
     Raises ValueError where a trial names a side without audio.
     """
-    chosen = _rated_trials(trials, subset)
+    chosen = _rated_trials(trials, subset, condition)
     target = (chosen["target"] == 1).to_numpy(bool)
     named = np.stack([side_table.rows(chosen[name]) for name in ("enrol_id", "test_id")], axis=1)
     rows, pairs = np.unique(named, return_inverse=True)
@@ -96,14 +98,14 @@ def rated_subset(trials: Table) -> str:
     return "test" if {0, 1} <= tested else "dev"
 
 
-def _rated_trials(trials: Table, subset: str | None) -> Table:
-    """Return the labelled trials of the subset, targets across sessions only where there are."""
+def _rated_trials(trials: Table, subset: str | None, condition: str) -> Table:
+    """Return the labelled trials of the subset, with the targets of the condition if there are."""
     labelled = trials[trials["target"].notna()]
     chosen = labelled[labelled["subset"] == (subset or rated_subset(trials))]
-    if "condition" not in chosen:
+    if condition == "all" or "condition" not in chosen:
         return chosen
-    target, across = chosen["target"] == 1, chosen["condition"] == "across_sessions"
-    return chosen[~target | across] if (target & across).any() else chosen
+    target, meets = chosen["target"] == 1, chosen["condition"] == condition
+    return chosen[~target | meets] if (target & meets).any() else chosen
 
 
 def _subjects(side_table: SideTable) -> Array:

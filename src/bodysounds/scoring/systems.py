@@ -135,6 +135,8 @@ def score_system(
     """Return embeddings (n_sides, dim), cosines (n_trials,) and normalised scores (n_trials,)."""
     params = source.params
     cohort = cohort_rows(source.side_table, params.cohort_subjects, params.seed)
+    if system in params.centre and not len(cohort):
+        log.warning("%s is not centred: train has fewer than two known subjects", system)
     cosine, normalised = np.empty(len(pairs)), np.full(len(pairs), np.nan)
     found: list[tuple[Ints, Float32s]] = []
     for encoder, mask in listeners:
@@ -149,9 +151,7 @@ def score_system(
             if system in params.centre:
                 sides, train = centre(sides, train), centre(train, train)
             cosine[mask] = cosine_scores(sides, sides, own)
-            normalised[mask] = as_norm(
-                cosine[mask], own, sides, sides, train, top_k=params.cohort_top_k
-            )
+            normalised[mask] = _normalised(system, cosine[mask], own, sides, train, params)
         elif system == "averaged":
             cosine[mask] = dot_scores(sides, sides, own)
         else:
@@ -161,6 +161,18 @@ def score_system(
     for used, sides in found:
         embeddings[used] = sides
     return embeddings, cosine, normalised
+
+
+def _normalised(
+    system: str, cosine: Floats, pairs: Ints, sides: Float32s, train: Float32s,
+    params: ScorePairsParams,
+) -> Floats:  # fmt: skip
+    try:
+        return as_norm(cosine, pairs, sides, sides, train, top_k=params.cohort_top_k)
+    except ValueError as error:
+        # such as a network that gives all sides one embedding: its cosines still stand
+        log.warning("%s has no normalised scores: %s", system, error)
+        return np.full(len(pairs), np.nan)
 
 
 def embed_system(system: str, encoder: Encoder, source: Source, rows: Ints) -> Float32s:

@@ -50,6 +50,11 @@ def set_up(given: Given) -> tuple[Training, dict[str, Any] | None]:
     rate = given.packed.sample_rate
     plan = planner(sources, params, rate)
     n_steps = count_steps(plan, params.epochs, params.audio_budget_s, rate)
+    if params.audio_budget_s is not None and n_steps == params.epochs * len(plan(0)):
+        log.warning(
+            "the %d epochs end before the audio budget of %g s is spent: raise "
+            "train_embedding.epochs to spend it", params.epochs, params.audio_budget_s,
+        )  # fmt: skip
     key = training_key(given.packed, given.side_table, given.trials, about(params), given.init)
     store = Store(Path(params.work_dir) / key)
     module, optimiser_and_losses, started = build(given, sources)

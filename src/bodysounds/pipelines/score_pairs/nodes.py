@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bodysounds.params import ScorePairsParams
+from bodysounds.params import ReportParams, ScorePairsParams
 from bodysounds.types import Array, Encoder, Packed, Table
 
 
@@ -39,6 +39,7 @@ def score_durations(
     subsets: Table,
     trials: Table,
     params: ScorePairsParams,
+    report: ReportParams,
 ) -> Table:
     """Return the EER of ours for each length that both sides are cut to."""
     from bodysounds.scoring.durations import duration_grid, rated_subset
@@ -53,6 +54,8 @@ def score_durations(
         trials,
         params.seconds,
         subset,
+        report.condition,
+        level=report.level,
         seed=params.seed,
         device=params.device,
     )

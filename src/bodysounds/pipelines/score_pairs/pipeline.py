@@ -16,7 +16,7 @@ def create_pipeline(dev_encoder: str = "dev_encoder", durations: bool = True) ->
     tables = ["waveforms", "segments", "sides", "manifest", "subsets", "trials"]
     curve = Node(
         score_durations,
-        ["encoder", dev_encoder, *tables, "params:score_pairs"],
+        ["encoder", dev_encoder, *tables, "params:score_pairs", "params:report"],
         "duration_curve",
         name="score_durations",
     )
