@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from conftest import FinishedRun, kedro
 
-from bodysounds.beforehand import check_task
+from bodysounds.beforehand import SHORTCUTS, STAGES, check_names, check_task
 from bodysounds.models.encoder import Encoder, save_encoder, untrained
 from bodysounds.params import FeaturizeParams, ScorePairsParams, ThresholdParams, plain
 
@@ -61,6 +62,31 @@ def test_a_frozen_encoder_hears_at_the_rate_of_the_waveforms(tmp_path: Path) -> 
         check_task(given, [SCORE])
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"chanels": 16}, "--params chanels is read by nothing: did you mean channels?"),
+        ({"task": {"threshhold": {"far": 1}}}, "--params task.threshhold is read by nothing: did"),
+        ({"taks": {"threshold": {}}}, "--params taks is read by nothing: did you mean task?"),
+        ({"zzz": 1}, "--params zzz is read by nothing: there are audio_budget_s,"),
+    ],
+)
+def test_mistyped_parameters_are_named(given: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(said)):
+        check_names(given, ["task", "other"])
+
+
+def test_known_parameters_pass(project_dir: Path) -> None:
+    check_names({"channels": 16, "task": {"threshold": {"far": 1}}}, ["task"])
+    texts = [path.read_text() for path in (project_dir / "conf").rglob("*.yml")]
+    read = {name for text in texts for name in re.findall(r"runtime_params:(\w+)", text)}
+    assert set(SHORTCUTS) == read
+    parameters = yaml.safe_load(
+        (project_dir / "conf" / "base" / "parameters_cry_verification.yml").read_text()
+    )
+    assert set(STAGES) == set(parameters["cry_verification"])
+
+
 def test_a_run_stops_before_its_first_node(finished_run: FinishedRun) -> None:
     done = kedro(
         finished_run.project, "run", "--env=test", "--params=pretrained=/nowhere", check=False
@@ -68,6 +94,11 @@ def test_a_run_stops_before_its_first_node(finished_run: FinishedRun) -> None:
     assert done.returncode != 0
     assert "score_pairs.pretrained: /nowhere does not exist" in re.sub(r"\s+", " ", done.stdout)
     assert "Completed node" not in done.stdout
+    done = kedro(
+        finished_run.project, "run", "--env=test", "--pipelines=cry_verification_evaluate",
+        "--params=encoder=/nope", check=False,
+    )  # fmt: skip
+    assert "encoder: /nope does not exist" in re.sub(r"\s+", " ", done.stdout)
 
 
 def test_another_sample_rate_reaches_the_encoder(finished_run: FinishedRun, tmp_path: Path) -> None:

@@ -109,7 +109,7 @@ def test_the_demo_is_synthesised_on_the_first_load(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     dataset = FolderCorpus(filepath=str(tmp_path / "gone"), reader="table", name="mine")
-    with pytest.raises(DatasetError, match=r"gone is no folder.*--params raw="):
+    with pytest.raises(DatasetError, match=r"gone is no folder.*corpus 'mine' with --params raw="):
         dataset.load()
 
 

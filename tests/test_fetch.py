@@ -235,7 +235,7 @@ def test_wrong_arguments_show_the_usage(
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--pipelines=cry_verification"], ["--pipelines", "fetch"], ["--tags=a", "fetch"], []],
+    [["--pipelines=cry_verification"], ["--pipelines", "fetch"], ["--tags=a", "fetch"]],
 )
 def test_anything_else_goes_to_kedro_run(
     arguments: list[str], monkeypatch: pytest.MonkeyPatch
@@ -245,6 +245,30 @@ def test_anything_else_goes_to_kedro_run(
     monkeypatch.setattr("kedro.framework.cli.utils.find_run_command", find)
     main(arguments)
     assert given == [arguments]
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"]])
+def test_help_names_a_run_and_the_fetch(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given: list[list[str]] = []
+    monkeypatch.setattr("kedro.framework.cli.utils.find_run_command", lambda _: given.append)
+    main(arguments)
+    said = capsys.readouterr().out
+    assert "bodysounds --pipelines=cry_verification" in said
+    assert "bodysounds fetch cryceleb FOLDER" in said
+    assert given == ([arguments] if arguments else [])  # kedro's own help follows; nothing runs
+
+
+def test_without_arguments_nothing_runs(tmp_path: Path) -> None:
+    """In a process of its own, in a folder without a project: help, and exit code 0."""
+    done = subprocess.run(
+        [sys.executable, "-m", "bodysounds"],
+        capture_output=True, text=True, check=False, cwd=tmp_path,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "bodysounds fetch cryceleb FOLDER" in done.stdout
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_command_itself_fails_in_one_sentence(tmp_path: Path) -> None:

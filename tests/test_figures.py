@@ -9,6 +9,7 @@ import pytest
 from reporting_tables import made_history, made_tables
 from scipy.special import ndtri
 
+from bodysounds.figures import style
 from bodysounds.figures.breakdown import breakdown_figure
 from bodysounds.figures.det import det_figure, draw_det
 from bodysounds.figures.durations import durations_figure
@@ -85,6 +86,44 @@ def test_det_of_perfect_and_useless_systems(tmp_path):
     drawn(figure, tmp_path)
 
 
+MANY = ("ours", "averaged", "pretrained", "untrained", "mfcc", "random", "aam_baseline",
+        "triplet_2023")  # fmt: skip
+
+
+def test_det_of_many_systems_is_told_apart_in_colour_and_in_grey(tmp_path):
+    rng = np.random.default_rng(0)
+    labels = np.arange(200) % 4 == 0
+    figure = draw_det(labels, {name: rng.normal(size=200) + labels for name in MANY})
+    curves = [line for line in figure.axes[0].lines if line.get_label() == "_curve"]
+    marks = [line for line in figure.axes[0].lines if ": EER" in line.get_label()]
+    assert [line.get_color() for line in curves] == [line.get_color() for line in marks]
+    assert len({line.get_color() for line in marks}) == len(MANY)
+    assert len({line.get_marker() for line in marks}) == len(MANY)
+    assert len({repr(look.line) for look in style.look(MANY).values()}) == len(MANY)
+    drawn(figure, tmp_path)
+    four = ("ours", "untrained", "mfcc", "random")
+    for names in (MANY, four, (*four[1:], "w" * 12), ("mfcc", "n" * 20)):  # no legend is cut
+        figure = draw_det(labels, {name: rng.normal(size=200) + labels for name in names})
+        figure.draw_without_rendering()
+        legend, edge = figure.legends[0].get_window_extent(), figure.bbox
+        assert edge.x0 <= legend.x0
+        assert legend.x1 <= edge.x1
+        assert legend.y1 <= figure.axes[0].xaxis.label.get_window_extent().y0 + 1
+
+
+def test_a_system_looks_the_same_in_every_figure(run):
+    metrics = run[2]
+    entry = metrics["test"]["mfcc"]
+    systems = {"ours": entry | {"eer": None}} | dict.fromkeys(("one", "two", "averaged"), entry)
+    axes = eer_figure(metrics | {"test": systems | {"ours": entry}}).axes[0]
+    looks = style.look(systems)
+    marks = [line for line in axes.lines if "pairs weigh equally" in line.get_label()]
+    assert [line.get_color() for line in marks] == [look.colour for look in looks.values()]
+    assert [line.get_marker() for line in marks] == [look.marker for look in looks.values()]
+    assert style.look(["averaged"])["averaged"] == looks["averaged"]
+    assert len(set(style.look(map(str, range(20))).values())) == 20
+
+
 def test_histogram_bars_are_shares_of_each_class(run, tmp_path):
     scores, trials, metrics, point = run
     figure = histogram_figure(scores, trials, metrics, point)
@@ -123,7 +162,11 @@ def test_training_curves_and_the_chosen_epoch(tmp_path):
     assert "SYNTHETIC" in said(figure)
     assert "SYNTHETIC" not in said(training_figure(history))
     drawn(figure, tmp_path)
-    drawn(training_figure(made_history(1, 1)), tmp_path)
+    one = training_figure(made_history(1, 1))
+    drawn(one, tmp_path)
+    assert one.axes[0].get_xlim() == (0.5, 1.5)
+    low, high = one.axes[0].get_xlim()
+    assert [tick for tick in one.axes[0].get_xticks() if low <= tick <= high] == [1]
     with pytest.raises(ValueError, match="no epoch"):
         training_figure(history.iloc[:0])
 
@@ -221,6 +264,7 @@ def test_durations_line_and_grid(run, tmp_path):
     assert [text.get_text() for text in grid.texts] == ["40.0", "30.0", "25.0", "10.0"]
     assert grid.get_xlabel() == "seconds of test"
     assert [text.get_text() for text in grid.get_yticklabels()] == ["0.5", "2"]  # 30 s: no cell
+    assert all(text.get_path_effects() for text in line.texts)  # read over the dashed line
     whole = 100 * run[2]["test"]["ours"]["eer"]
     assert f"whole sides: {whole:.1f}%" in [t.get_text() for t in line.get_legend().get_texts()]
     assert "SYNTHETIC" in said(figure)
@@ -254,11 +298,13 @@ def test_a_figure_without_numbers_says_why(run, tmp_path):
     empty = {"sex": {}, "skipped": {}}
     few = {"sex": {"f": {"eer": None, "why": "too few", "n_target": 1}}, "skipped": {}}
     table = pd.DataFrame(columns=["enrol_s", "test_s", "eer"], dtype=float)
+    two = metrics | {"test": {"ours": metrics["test"]["ours"] | {"n_subjects": 2}}}
     for figure, why in (
         (breakdown_figure(metrics | {"breakdown": empty}), "no group of pairs is known"),
         (breakdown_figure(metrics | {"breakdown": few}), "no group has enough pairs"),
         (durations_figure(table, metrics), "ten target and ten non-target pairs"),
         (gallery_figure(table, metrics), "not nearly all pairs"),
+        (gallery_figure(table, two), "at least 3 people, and the pairs are of 2"),
     ):
         (text,) = figure.axes[0].texts
         assert why in text.get_text()

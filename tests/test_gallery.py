@@ -224,6 +224,14 @@ def test_a_list_of_chosen_trials_gives_no_curve_and_says_why(caplog):
     assert "0 of 30 probes are scored against nearly all enrolled people" in caplog.text
 
 
+def test_two_people_are_too_few_to_search_and_that_is_said(caplog):
+    with caplog.at_level(logging.INFO):
+        assert curve_of(world(drawn(), "ab")).empty
+    assert "2 of 2 probes could meet fewer than 2 people other than their own" in caplog.text
+    assert "all pairs" not in caplog.text
+    assert not curve_of(world(drawn(), "abc")).empty
+
+
 def test_a_few_missing_pairs_are_no_obstacle():
     people = "abcdefghijklmnopqrstuvwxyz"
     tables = world(drawn(6), people, drop={(("a", 0), ("b", 9)), (("c", 0), ("b", 9))})

@@ -228,6 +228,20 @@ def test_report_draws_measures_and_submits(stages: Stages) -> None:
     assert "enrol_session" in page
 
 
+def test_a_list_that_folds_cannot_use_is_said_once(
+    stages: Stages, caplog: pytest.LogCaptureFixture
+) -> None:
+    own = stages.ingest()
+    for number in range(SPLIT.n_folds):
+        subsets = fold.subsets_of_fold(stages.split()["subsets"], number, SPLIT.n_folds)
+        for listed in (own["listed_trials"], own["listed_trials"][:0]):
+            fold.trials_of_fold(own["sides"], own["manifest"], subsets, listed, SPLIT)
+    said = [record.getMessage() for record in caplog.records if "lists" in record.getMessage()]
+    assert len(said) == 1
+    assert "lists 41 trials" in said[0]
+    assert "every pair of a fold is compared instead" in said[0]
+
+
 def test_a_pair_of_two_folds_keeps_two_scores() -> None:
     first, second = (
         pd.DataFrame({"system": ["ours"], "trial_id": ["a~b"], "cosine": [score]})

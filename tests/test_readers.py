@@ -142,10 +142,19 @@ def test_a_table_lists_trials_by_file_name(tmp_path: Path) -> None:
         ({}, {"metadata": TABLE}, r"option subject must name .* file_name, who, install, when"),
         ({"subject": "baby"}, {"metadata": TABLE}, r"no column 'baby'; its columns are file_name"),
         ({"subject": "who"}, {"metadata": "file,who\na,b\n"}, r"no column 'file_name'"),
+        (
+            {"subject": "who"},
+            {"metadata": "file_name;who\na.wav;1\n"},
+            r"one column 'file_name;who': is it separated by semicolons\? save it with commas",
+        ),
         ({"subject": "who"}, {}, r"metadata.csv is not there"),
         ({"subject": "who"}, {"metadata": ""}, r"metadata.csv cannot be read \(No columns"),
         ({"subject": "who"}, {"metadata": 'file_name,who\n"a,b\nc'}, r"cannot be read"),
-        ({"subject": "who"}, {"metadata": "file_name,who\n"}, r"lists no recording"),
+        (
+            {"subject": "who"},
+            {"metadata": "file_name,who\n"},
+            r"lists no recording of the corpus 'made': fill in",
+        ),
         (
             {"subject": "who"},
             {"metadata": "file_name,who\n,a\n"},

@@ -17,6 +17,7 @@ from bodysounds.metrics.verification import equal_error_rate, rates_at
 from bodysounds.params import ReportParams, ThresholdParams
 from bodysounds.reporting.failures import worst_errors
 from bodysounds.reporting.gallery import gallery_curve
+from bodysounds.reporting.headline import headline
 from bodysounds.reporting.metrics import verification_metrics
 from bodysounds.reporting.operating_point import decisions, operating_point
 from bodysounds.reporting.page import report_page
@@ -132,6 +133,29 @@ def test_what_pooled_folds_have_seen_is_said(tables):
     assert "slightly optimistic" in metrics["definitions"]["subset"]
     assert "pooled" in metrics["definitions"]["at_threshold"]
     assert "any choice has seen" in metrics_of(tables)["definitions"]["subset"]
+    text = " ".join(Page(page_of(tables, metrics, operating_point=point)).text.split())
+    for told in (
+        "Cross-validation in 2 folds: each subject is tested once, by an encoder that never",
+        "one threshold for all folds",
+        "error rates on test are slightly optimistic",
+        "subsets below are those of the split table",
+        "This is the encoder of fold 0, one of 2",
+    ):
+        assert text.count(told) == 1
+    text = Page(page_of(tables, metrics_of(tables))).text.split("Definitions")[0]
+    assert "fold" not in text
+
+
+def test_four_subjects_have_rates_and_no_interval():
+    few = made_tables(n_subjects=12)
+    entry = metrics_of(few)["test"]["ours"]
+    assert entry["n_target_subjects"] == 4
+    assert entry["eer"] is not None
+    assert entry["eer_ci95"] is None
+    assert metrics_of(few)["comparisons"]["mfcc"]["trial"]["ci95"] is None
+    point = point_of(few)
+    assert point["test"]["far"] is not None
+    assert point["test"]["far_ci95"] is None
 
 
 def test_scores_that_decide_must_be_there(tables):
@@ -158,6 +182,16 @@ def test_normalised_scores_decide_where_asked(tables):
     assert mfcc["eer"] == plain["mfcc"]["eer"]  # it has cosines only
     assert mfcc["normalised"] is None
     assert metrics["headline"]["score"] == "normalised"
+    text = " ".join(Page(page_of(turned, metrics, operating_point=point)).text.split())
+    assert "equal error rate after AS-norm" in text
+    assert "Scores after AS-norm decide." in text
+    assert "EER after AS-normEER after AS-norm, subjects weighed equally" in text
+    assert "minCllr, bits ours" in text  # the same numbers are not shown again
+    assert "no scores after AS-norm: untrained network; MFCC mean and deviation; random." in text
+    assert headline(metrics).startswith(f"EER after AS-norm {ours['eer']:.1%} (")
+    text = " ".join(Page(page_of(tables, metrics_of(tables))).text.split())
+    assert text.count("after AS-norm") == 1  # that column
+    assert headline(metrics_of(tables)).startswith("EER ")
 
 
 def test_decisions_are_those_of_ours_on_test(tables):
@@ -488,7 +522,12 @@ def test_page_says_why_a_section_is_empty(tables, metrics):
     html = page_of(tables, metrics, failures=errors, gallery_curve=curve,
                    duration_curve=GRID.iloc[:0])  # fmt: skip
     text = " ".join(Page(html).text.split())
-    assert "Not shown: the trials are not nearly all pairs" in text
+    assert "Not shown: the trials are not nearly all pairs of at least 3 people." in text
+    two = metrics | {
+        "test": metrics["test"] | {"ours": metrics["test"]["ours"] | {"n_subjects": 2}}
+    }
+    html = page_of(tables, two, gallery_curve=curve)
+    assert "Not shown: a search needs at least 3 people, and the pairs are of 2." in html
     assert "Not shown: no length was asked for" in text
     assert "Different subjects, accepted None." in text
 
@@ -512,6 +551,59 @@ def test_page_shows_costs_policies_and_drift(tables, metrics):
     html = page_of(tables, plainer, operating_point=older)
     assert "Other ways" not in html
     assert "minDCF" not in Page(html).text.split("Definitions")[0]
+
+
+def with_averaged(tables, shift=0.0):
+    ours = tables["scores"][tables["scores"]["system"] == "ours"]
+    noise = shift * np.random.default_rng(0).normal(size=len(ours))
+    copy = ours.assign(system="averaged", cosine=ours["cosine"] + noise)
+    return tables | {"scores": pd.concat([tables["scores"], copy], ignore_index=True)}
+
+
+def test_averaged_is_no_baseline_and_may_equal_ours(tables):
+    for shift, told in ((0.0, 1), (0.3, 0)):
+        more = with_averaged(tables, shift)
+        metrics = metrics_of(more)
+        text = " ".join(Page(page_of(more, metrics)).text.split())
+        assert text.count("over shuffles equals ours: every side is a single segment") == told
+        baselines = text.split("Baselines: ")[1].split("Chance")[0]
+        assert "untrained network" in baselines
+        assert "shuffles" not in baselines
+        assert "baselines: untrained" in headline(metrics)
+        assert "averaged" not in headline(metrics)
+    # no error at all: equal rates do not make equal scores
+    metrics = metrics_of(with_averaged(tables))
+    for system in ("ours", "averaged"):
+        metrics["test"][system]["eer"] = 0.0
+    assert "nothing to shuffle" not in page_of(tables, metrics)
+    for system, cllr in (("ours", 0.02), ("averaged", 0.03)):
+        metrics["test"][system]["cllr"] = cllr
+    assert "nothing to shuffle" not in page_of(tables, metrics)
+    metrics["test"]["averaged"]["cllr"] = 0.02
+    assert "nothing to shuffle" in page_of(tables, metrics)
+
+
+def test_page_says_why_nothing_is_calibrated(tables, metrics):
+    point = point_of(tables)
+    learnt = {"ours": {"why_not": "too few <targets>"}, "mfcc": {"coefficients": [1.0]}}
+    text = Page(page_of(tables, metrics, operating_point=point | {"calibration": learnt})).text
+    assert "Ours is not calibrated: too few <targets>" in text
+    folds = {"fold_0": {"ours": {"coefficients": [1.0]}}, "fold_1": learnt}
+    text = Page(page_of(tables, metrics, operating_point=point | {"calibration": folds})).text
+    assert "Ours is not calibrated: fold 1: too few <targets>" in text
+    assert text.count("is not calibrated") == 1
+    assert "is not calibrated" not in Page(page_of(tables, metrics)).text
+
+
+def test_a_figure_of_groups_needs_a_group_that_is_rated(tables, metrics):
+    counts = {"n_target": 1, "n_nontarget": 2, "n_target_subjects": 1}
+    few = {"eer": None, "why": "few"} | counts
+    rates = {f"{name}{end}": None for name in ("eer", "far", "frr") for end in ("", "_ci95")}
+    for entry, shown in ((few, 0), (rates | counts | {"eer": 0.1}, 1)):
+        grouped = metrics | {"breakdown": {"duration": {"0 to 1 s": entry}, "skipped": {}}}
+        html = page_of(tables, grouped, figures={"breakdown": b"png"})
+        assert "0 to 1 s" in html
+        assert html.count("<img") == shown
 
 
 def test_page_of_real_sound_and_unlabelled_test(tables):

@@ -55,10 +55,6 @@ def test_no_group_and_no_content_lies_in_two(rows, seed, n_folds, random) -> Non
     ]
     manifest = manifest_of(several)
     params = SplitParams(seed=seed, n_folds=n_folds)
-    if units(manifest).nunique() < n_folds:
-        with pytest.raises(ValueError, match=r"cannot be dealt into split\.n_folds"):
-            make_subsets(manifest, params)
-        return
     subsets = make_subsets(manifest, params)
     joined = manifest.merge(subsets, on="recording_id")
     for key in ("group_id", "sha256"):
@@ -68,7 +64,7 @@ def test_no_group_and_no_content_lies_in_two(rows, seed, n_folds, random) -> Non
     again = make_subsets(manifest.iloc[order].reset_index(drop=True), params)
     expected = subsets.set_index("recording_id")
     assert again.set_index("recording_id").loc[expected.index].equals(expected)
-    assert sorted(set(subsets["fold"])) == list(range(n_folds))
+    assert sorted(set(subsets["fold"])) == list(range(min(n_folds, units(manifest).nunique())))
 
 
 def test_shares_are_of_groups_and_the_seed_matters() -> None:
@@ -158,6 +154,16 @@ def test_a_fold_that_is_not_there_is_named(fold: int, n_folds: int) -> None:
     subsets = make_subsets(simple(20), SplitParams(n_folds=4))
     with pytest.raises(ValueError, match=rf"fold {fold} of {n_folds} cannot be taken.*0, 1, 2, 3"):
         take_fold(subsets, fold, n_folds)
+
+
+@pytest.mark.parametrize("n_groups", [1, 2, 4])
+def test_too_few_groups_for_the_folds_matter_only_where_folds_are_taken(n_groups: int) -> None:
+    subsets = make_subsets(simple(n_groups), SplitParams(n_folds=5))
+    assert subsets.groupby(subsets.index // 3)["fold"].nunique().eq(1).all()
+    assert subsets["fold"].nunique() == n_groups
+    said = r"fold 0 of 5 cannot be taken.*split.n_folds = 5 and at least two subjects a fold"
+    with pytest.raises(ValueError, match=said):
+        take_fold(subsets, 0, 5)
 
 
 def test_any_overlap_is_refused_and_named() -> None:

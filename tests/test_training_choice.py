@@ -198,6 +198,27 @@ def test_another_session_of_the_same_subjects_validates(
     assert all(torch.equal(a, b) for a, b in zip(crops, crops[per_epoch:], strict=False))
 
 
+@pytest.mark.parametrize(
+    ("share", "said"),
+    [
+        (0.9, r"after train_embedding.validation_share = 0.9 .*at least 2: lower that share, or"),
+        (0.1, r"kept by train_embedding.validation_share = 0.1 .*at least 2: raise that share, or"),
+    ],
+)
+def test_a_share_that_leaves_too_few_names_the_share(
+    corpus: Corpus, tmp_path: Path, share: float, said: str
+) -> None:
+    table = corpus[1].table
+    few = sorted(table.loc[table["subset"] == "train", "subject_id"].unique())[:6]
+    rows = np.flatnonzero(table["subject_id"].isin(few))
+    sides = SideTable(
+        table.iloc[rows].reset_index(drop=True), tuple(corpus[1].spans[row] for row in rows)
+    )
+    with pytest.raises(ValueError, match=said) as caught:
+        choose_sources(sides, params(tmp_path, validation_share=share))
+    assert "split." not in str(caught.value)
+
+
 def test_a_share_of_the_groups_validates_and_its_loss_is_the_losses_own(
     corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

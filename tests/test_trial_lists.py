@@ -157,6 +157,15 @@ def test_a_list_that_is_missing_or_no_utf8_is_named(tmp_path: Path) -> None:
         read_trials(tmp_path / "latin")
 
 
+def test_parquet_may_have_the_names_of_the_csv(tmp_path: Path) -> None:
+    path = tmp_path / "list.parquet"
+    own = pd.DataFrame({"enrol": ["007"], "test": ["b"], "target": [1]})
+    own.to_parquet(path)
+    assert rows_of(read_trials(path)) == [("007", "b", 1)]
+    own.assign(enrol_id="c", test_id="d").to_parquet(path)  # ours come first
+    assert rows_of(read_trials(path)) == [("c", "d", 1)]
+
+
 def test_parquet_with_numbers_for_ids_is_refused(tmp_path: Path) -> None:
     pd.DataFrame({"enrol_id": [694], "test_id": [7]}).to_parquet(tmp_path / "list.parquet")
     with pytest.raises(ValueError, match=r"'enrol_id' was read as numbers .*leading zeros"):

@@ -126,9 +126,10 @@ def test_sides_of_several_recordings_are_compared_as_one() -> None:
          "across_sessions"),
         ({"recorded_at": 0.0}, {"recorded_at": 3599.0}, "same_session"),
         ({"recorded_at": 3600.0}, {"recorded_at": 0.0}, "across_sessions"),
-        ({"recorded_at": 0.0}, {}, "across_sessions"),
+        ({"recorded_at": 0.0}, {}, "unknown"),
         ({"session_id": "x", "recorded_at": 0.0}, {"recorded_at": 5.0}, "same_session"),
-        ({}, {}, "across_sessions"),
+        ({}, {}, "unknown"),
+        ({"session_id": "x"}, {}, "unknown"),
     ],
 )  # fmt: skip
 def test_condition(first: dict[str, object], second: dict[str, object], condition: str) -> None:
@@ -187,14 +188,27 @@ def test_listed_trials_that_cannot_be_are_named(
 def test_a_list_that_contradicts_the_subjects_is_believed_and_logged(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    listed = listing([("x", "r0", "r1", 0, "dev"), ("y", "r0", "r2", 1, "dev")])
+    listed = listing([("x", "r0", "r3", 0, "dev"), ("y", "r0", "r2", 1, "dev")])
     with caplog.at_level(logging.WARNING):
-        trials = made([of("a"), of("a"), of("b")], listed)
+        trials = made([of("a"), of("a"), of("b"), of("c")], listed)
     assert trials["target"].tolist() == [0, 1]
-    said = (
-        "2 of 2 listed trials contradict the subjects of their sides (x, y): the list is believed"
-    )
+    said = "1 of 2 listed trials contradict the subjects of their sides (y): the list is believed"
     assert said in caplog.text
+
+
+def test_a_non_target_within_one_subject_is_refused_before_anything_trains() -> None:
+    rows = [of("a"), of("a"), of("b"), of(None), of(None)]
+    good = ("y", "r0", "r1", 1, "dev")
+    wrong = [("z", "r0", "r2", 0, "dev"), ("w", "r3", "r4", 0, "dev"), ("x", "r1", "r0", 0, "dev")]
+    said = (
+        r"1 of 3 listed trials are labelled non-target .* one subject, first x \(r1 and r0\): "
+        r"correct the label"
+    )
+    with pytest.raises(ValueError, match=said):
+        made(rows, listing(wrong))
+    # nobody is known to be on both sides; a side against itself is left out anyway
+    itself = ("v", "r0", "r0", 0, "dev")
+    assert made(rows, listing([good, *wrong[:2], itself]))["trial_id"].tolist() == ["y", "z", "w"]
 
 
 @pytest.mark.parametrize(
@@ -220,6 +234,25 @@ def test_a_dev_that_cannot_choose_a_threshold_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=said):
         made(rows, **params)
+
+
+@pytest.mark.parametrize(("free", "left"), [(0, 0), (1, 1), (3, 3)])
+def test_a_list_that_leaves_nobody_for_dev_says_so(free: int, left: int) -> None:
+    rows = [of(f"s{i // 2}", subset_hint="test", subset="test") for i in range(12)]
+    rows += [of(f"free{i}", subset="train", subset_hint=None) for i in range(free)]
+    listed = listing([("x", "r0", "r1", 1, "test"), ("y", "r0", "r2", 0, "test")])
+    said = rf"^dev has no target and .* takes 6 of {6 + free} subjects for test.* leaves {left} for"
+    with pytest.raises(ValueError, match=said + r".*column split of the table\)$"):
+        made(rows, listed)
+
+
+def test_a_dev_that_more_of_it_would_mend_is_not_blamed_on_the_list() -> None:
+    rows = [of(f"s{i}", subset_hint="test", subset="test") for i in range(6)]
+    rows += [of(f"free{i}", subset="train", subset_hint=None) for i in range(4)]
+    with pytest.raises(ValueError, match=r"no threshold can be chosen: raise split.dev_share"):
+        made(rows)
+    with pytest.raises(ValueError, match=r"there are 4 subjects, and at least 6 are needed, two "):
+        made(rows[6:])
 
 
 def test_a_test_without_targets_is_logged(caplog: pytest.LogCaptureFixture) -> None:

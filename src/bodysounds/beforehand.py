@@ -2,11 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from bodysounds.types import Metrics
+
+SHORTCUTS = (
+    "audio_budget_s", "channels", "complete", "constant_channel", "data", "demo_seed", "dim",
+    "domain", "encoder", "group", "init_from", "init_published", "init_strict", "mean_over",
+    "n_dev", "n_test", "n_train", "name", "pretrained", "raw", "recipe", "refit", "session",
+    "shared_identity", "shuffles", "subject", "trials",
+)  # fmt: skip
+"""What the configuration takes from --params by a short name."""
+
+
+STAGES = (
+    "ingest", "split", "featurize", "train_embedding", "recipes", "score_pairs", "threshold",
+    "report",
+)  # fmt: skip
+
+
+def check_names(given: Mapping[str, Any], tasks: Iterable[str]) -> None:
+    """Raise ValueError for a parameter of the command line that nothing would read.
+
+    `given` are those of --params. Below a stage nothing is asked: a wrong name there is refused
+    where the stage's parameters are built.
+    """
+    known = (*SHORTCUTS, *tasks)
+    for name, value in given.items():
+        _refuse_unknown(name, name, known)
+        for stage in value if isinstance(value, Mapping) else ():
+            _refuse_unknown(stage, f"{name}.{stage}", STAGES)
+
+
+def _refuse_unknown(name: str, told: str, known: Sequence[str]) -> None:
+    if name not in known:
+        nearest = get_close_matches(name, known, 1)
+        meant = f"did you mean {nearest[0]}?" if nearest else f"there are {', '.join(known)}"
+        raise ValueError(f"--params {told} is read by nothing: {meant}")
 
 
 def check_task(parameters: Metrics, nodes: Iterable[str]) -> None:
@@ -37,7 +72,9 @@ def _check_scores(parameters: Metrics) -> None:
             "are no normalised scores: raise it, or set threshold.score to cosine"
         )
     if scoring["pretrained"]:
-        rate = _encoder("score_pairs.pretrained", scoring["pretrained"]).front_end["sample_rate"]
+        rate = check_encoder("score_pairs.pretrained", scoring["pretrained"]).front_end[
+            "sample_rate"
+        ]
         if rate != parameters["featurize"]["sample_rate"]:
             raise ValueError(
                 f"score_pairs.pretrained was made for {rate} Hz, and featurize.sample_rate is "
@@ -47,7 +84,7 @@ def _check_scores(parameters: Metrics) -> None:
 
 def _check_start(recipe: Metrics) -> None:
     if recipe["init_from"]:
-        _encoder("train_embedding.init_from", recipe["init_from"])
+        check_encoder("train_embedding.init_from", recipe["init_from"])
 
 
 def _recipe_of(name: str, parameters: Metrics) -> Metrics:
@@ -59,7 +96,8 @@ def _recipe_of(name: str, parameters: Metrics) -> Metrics:
     return alone
 
 
-def _encoder(parameter: str, path: str) -> Any:
+def check_encoder(parameter: str, path: str) -> Any:
+    """Return the encoder of a path; ValueError that names the parameter where there is none."""
     from bodysounds.models.encoder import load_encoder
 
     try:

@@ -7,6 +7,17 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+HELP = """\
+bodysounds --pipelines=NAME [OPTIONS]  run a pipeline in the project's folder, as `kedro run` does
+bodysounds fetch cryceleb FOLDER       download CryCeleb2023; needs an account of Hugging Face
+bodysounds --help                      list the options of a run
+
+Such as:
+  bodysounds --pipelines=cry_verification                the demo, synthetic cries
+  bodysounds --pipelines=cry_verification --env=cryceleb --params=raw=FOLDER
+
+"""
+
 
 def fetch(arguments: Sequence[str]) -> None:
     """Run `bodysounds fetch CORPUS FOLDER`; where it fails, exit with one sentence and code 1."""

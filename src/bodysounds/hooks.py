@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+import click
 from kedro.framework.hooks import hook_impl
 from kedro.io import AbstractVersionedDataset, CatalogProtocol
 from kedro.pipeline import Pipeline
@@ -32,14 +33,22 @@ class Beforehand:
     """Refuses a run that would fail, or mislead, only at its end."""
 
     @hook_impl
-    def before_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
-        from bodysounds.beforehand import check_task
+    def before_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]
+    ) -> None:
+        from kedro.framework.project import pipelines
+
+        from bodysounds.beforehand import check_encoder, check_names, check_task
         from bodysounds.params import plain
 
+        given = run_params.get("runtime_params") or {}
+        check_names(given, list(pipelines))
         parameters = plain(catalog.load("parameters"))
         for task in _tasks(pipeline):
             if task in parameters:
                 check_task(parameters[task], [node.name for node in pipeline.nodes])
+            if given.get("encoder") and f"{task}.encoder" in pipeline.inputs():
+                check_encoder("encoder", given["encoder"])
 
 
 class RunRecord:
@@ -88,4 +97,5 @@ class Headline:
             logger.info("%s: %s", task, headline(catalog.load(f"{task}.metrics")))
             report = catalog[f"{task}.report"]
             if isinstance(report, AbstractVersionedDataset) and report.exists():
-                logger.info("%s: the report is %s", task, report._get_load_path())
+                # apart from the log, whose lines are broken: a path is there to be copied
+                click.echo(f"{task}: the report is {report._get_load_path()}")

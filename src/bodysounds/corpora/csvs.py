@@ -35,6 +35,11 @@ def require_columns(table: Table, required: Sequence[str], path: Path) -> None:
     """Raise ValueError that names the columns which are missing, and those that are there."""
     missing = [name for name in required if name not in table.columns]
     if missing:
+        if len(table.columns) == 1 and ";" in str(table.columns[0]):
+            raise ValueError(
+                f"{path} has the one column {table.columns[0]!r}: is it separated by semicolons? "
+                "save it with commas"
+            )
         raise ValueError(
             f"{path} has no column {', '.join(map(repr, missing))}; its columns are "
             f"{', '.join(map(str, table.columns))}"

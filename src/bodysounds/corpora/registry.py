@@ -43,7 +43,10 @@ def list_recordings(corpus: Corpus) -> Listing:
         ) from error
     listing = reader(root, **corpus.options)
     if listing.recordings.empty:
-        raise ValueError(f"{root} lists no recording: is it the folder of {corpus.name}?")
+        raise ValueError(
+            f"{root} lists no recording of the corpus {corpus.name!r}: fill in its table, or name "
+            "another folder with --params raw=/your/folder"
+        )
     refuse_unknown_sides(listing)
     return listing
 

@@ -73,8 +73,8 @@ class FolderCorpus(_RawCorpus):
 
         if not self._filepath.is_dir():
             raise DatasetError(
-                f"{self._filepath} is no folder: name the folder that holds "
-                f"{self._about['name']} with --params raw=/path/to/it"
+                f"{self._filepath} is no folder: name the one that holds the recordings of the "
+                f"corpus {self._about['name']!r} with --params raw=/path/to/it"
             )
         return Corpus(root=self._filepath, **self._about)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -9,6 +10,8 @@ from kedro.io import AbstractVersionedDataset, DatasetError, Version
 
 from bodysounds.datasets.local import exists, glob
 from bodysounds.types import Encoder
+
+logger = logging.getLogger(__name__)
 
 
 class EncoderDataset(AbstractVersionedDataset[Any, Any]):
@@ -43,8 +46,9 @@ class EncoderDataset(AbstractVersionedDataset[Any, Any]):
     def load(self) -> Encoder:
         from bodysounds.models.encoder import load_encoder
 
-        own = Path(self._filepath)
-        return load_encoder(own if self._single else Path(self._get_load_path()))
+        path = Path(self._filepath if self._single else self._get_load_path())
+        logger.info("the encoder is %s", path)
+        return load_encoder(path)
 
     def save(self, data: Encoder) -> None:
         from bodysounds.models.encoder import save_encoder

@@ -6,6 +6,7 @@ performance", Eurospeech 1997.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,6 +20,8 @@ from bodysounds.types import Figure, Floats, Metrics, Table
 
 TICKS = (0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 0.9, 0.95)
 LOW, HIGH = 0.001, 0.95
+LONGEST = 64
+"""Characters of the longest entries that two columns of a legend have room for, added up."""
 
 
 def det_figure(scores: Table, trials: Table, metrics: Metrics) -> Figure:
@@ -33,18 +36,25 @@ def draw_det(labels: Any, scores: Mapping[str, Any], *, about: str = "") -> Figu
     `labels` (n_trials,) are 1 or 0, `scores` maps a system to its scores (n_trials,). Rates outside
     0.1% to 95% are drawn at the edge. Raises ValueError as `det_curve` does.
     """
-    figure, axes = style.new_figure(5.6, 6.6)
+    rates = {system: equal_error_rate(labels, values)[0] for system, values in scores.items()}
+    told = {system: f"{style.label(system)}: EER {eer:.1%}" for system, eer in rates.items()}
+    lengths, half = [len(entry) for entry in told.values()], math.ceil(len(told) / 2)
+    widest = max(lengths[:half], default=0) + max(lengths[half:], default=0)
+    n_columns, n_rows = (2, half) if widest <= LONGEST else (1, len(told))
+    figure, axes = style.new_figure(5.6, 6.45 + 0.2 * n_rows)
+    looks = style.look(scores)
     axes.plot(*[ndtri([LOW, HIGH])] * 2, color="#BBBBBB", linewidth=0.8, label="_equal")
     for system, values in scores.items():
         far, frr, _ = det_curve(labels, values)
-        eer, _ = equal_error_rate(labels, values)
-        line, colour = style.LINES.get(system, "-"), style.COLOURS.get(system)
-        axes.plot(_deviate(far), _deviate(frr), line, color=colour, linewidth=1.8, label="_curve")
-        point = _deviate(np.array([eer]))
+        colour, line, marker = looks[system]
         axes.plot(
-            point, point, line, marker=style.MARKERS.get(system, "o"), color=colour,
-            markeredgecolor="white", markersize=9, label=f"{style.label(system)}: EER {eer:.1%}",
-            zorder=3,
+            _deviate(far), _deviate(frr), linestyle=line, color=colour, linewidth=1.8,
+            label="_curve",
+        )  # fmt: skip
+        point = _deviate(np.array([rates[system]]))
+        axes.plot(
+            point, point, linestyle=line, marker=marker, color=colour, markeredgecolor="white",
+            markersize=9, label=told[system], zorder=3,
         )  # fmt: skip
     named = [f"{tick * 100:g}" for tick in TICKS]
     limits = tuple(ndtri([LOW, HIGH]))
@@ -55,7 +65,10 @@ def draw_det(labels: Any, scores: Mapping[str, Any], *, about: str = "") -> Figu
     axes.set_aspect("equal")
     axes.set_xlabel("false acceptances (% of non-targets)")
     axes.set_ylabel("false rejections (% of targets)")
-    figure.legend(loc="outside lower center", ncols=2, fontsize=9, frameon=False, handlelength=3)
+    figure.legend(
+        loc="outside lower center", ncols=n_columns, fontsize=8.5, frameon=False, handlelength=3,
+        columnspacing=1.2,
+    )  # fmt: skip
     style.title(figure, "Detection error trade-off", about)
     return figure
 

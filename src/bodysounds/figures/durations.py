@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter
 
 from bodysounds.figures import style
@@ -51,7 +52,7 @@ def _draw_line(axes: Axes, rated: Table, metrics: Metrics) -> None:
     for x, y, n in zip(seconds, 100 * same["eer"], same["n_target"], strict=True):
         axes.annotate(
             f"{y:.1f}%\n{n:,} pairs", (x, y), (6, 5), textcoords="offset points", fontsize=8,
-            color=style.INK,
+            color=style.INK, zorder=4, path_effects=[withStroke(linewidth=3, foreground="white")],
         )  # fmt: skip
     if metrics["headline"].get("score", "cosine") == "cosine":  # as those of the curve are
         whole = 100 * metrics[metrics["headline"]["subset"]]["ours"]["eer"]

@@ -20,15 +20,16 @@ def eer_figure(metrics: Metrics) -> Figure:
     systems = metrics[metrics["headline"]["subset"]]
     rated = {name: entry for name, entry in systems.items() if entry["eer"] is not None}
     figure, axes = style.new_figure(6.4, 2.0 + 0.6 * max(len(rated), 1))
+    looks = style.look(systems)
     for row, (name, entry) in enumerate(rated.items()):
-        colour = style.COLOURS.get(name, style.INK)
+        colour, _, marker = looks[name]
         for part, shift, face, told in (
             (entry, -0.13, colour, "pairs weigh equally"),
             (entry["by_subject"], 0.13, "white", "subjects weigh equally"),
         ):
             draw_interval(axes, row + shift, part, colour)
             axes.plot(
-                part["eer"] * 100, row + shift, marker=style.MARKERS.get(name, "o"), markersize=7,
+                part["eer"] * 100, row + shift, marker=marker, markersize=7,
                 color=colour, markerfacecolor=face, linestyle="none",
                 label=told if row == 0 else f"_{told}",
             )  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 from matplotlib.ticker import FuncFormatter
 
 from bodysounds.figures import style
+from bodysounds.reporting.gallery import why_no_gallery
 from bodysounds.types import Figure, Metrics, Table
 
 CURVES = {
@@ -22,8 +23,7 @@ def gallery_figure(curve: Table, metrics: Metrics) -> Figure:
     figure, and says why.
     """
     if curve.empty:
-        why = "the trials are not nearly all pairs, so no gallery can be searched"
-        return style.empty_figure(TITLE, why, style.about(metrics))
+        return style.empty_figure(TITLE, why_no_gallery(metrics), style.about(metrics))
     figure, axes = style.new_figure(6.4, 5.0)
     size = curve["gallery_size"].to_numpy()
     for name, (told, colour, line, marker) in CURVES.items():

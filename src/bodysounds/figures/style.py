@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from matplotlib.figure import Figure
 
@@ -22,14 +23,52 @@ LABELS = {
     "mfcc": "MFCC mean and deviation",
     "random": "random",
 }
-COLOURS = {"ours": BLUE, "untrained": ORANGE, "mfcc": GREEN, "random": GREY}
-LINES = {"ours": "-", "untrained": "--", "mfcc": "-.", "random": ":"}
-MARKERS = {"ours": "o", "untrained": "s", "mfcc": "^", "random": "D"}
+
+
+class Look(NamedTuple):
+    """How a system is drawn: line and marker tell it apart in grey too."""
+
+    colour: str
+    line: Any
+    """What matplotlib takes as a line style: a name, or (offset, dashes)."""
+    marker: str
+
+
+LOOKS = {
+    "ours": Look(BLUE, "-", "o"),
+    "averaged": Look("#56B4E9", (0, (9, 2)), "p"),
+    "pretrained": Look("#CC79A7", (0, (6, 1, 1, 1, 1, 1)), "v"),
+    "untrained": Look(ORANGE, "--", "s"),
+    "mfcc": Look(GREEN, "-.", "^"),
+    "random": Look(GREY, ":", "D"),
+}
+# for any other system; the palette's yellow is too pale for lines on white
+OTHER_COLOURS = ("#E69F00", "#000000")
+OTHER_LINES = ((0, (3, 1, 1, 1)), (0, (2, 1)), (0, (8, 1, 3, 1)))
+OTHER_MARKERS = ("P", "X", "*", "<", ">", "h", "d")
 
 
 def label(system: str) -> str:
     """Return a system's name as readers see it."""
     return LABELS.get(system, system.replace("_", " "))
+
+
+def look(systems: Iterable[str]) -> dict[str, Look]:
+    """Return the look of each system: its own where it has one, else the next that is free.
+
+    The same systems in the same order look the same in every figure.
+    """
+    systems = list(systems)
+    others = [name for name in systems if name not in LOOKS]
+    free = {
+        name: Look(
+            OTHER_COLOURS[k % len(OTHER_COLOURS)],
+            OTHER_LINES[k % len(OTHER_LINES)],
+            OTHER_MARKERS[k % len(OTHER_MARKERS)],
+        )
+        for k, name in enumerate(others)
+    }
+    return {name: LOOKS.get(name) or free[name] for name in systems}
 
 
 def new_figure(width: float = 6.4, height: float = 4.6) -> tuple[Figure, Axes]:

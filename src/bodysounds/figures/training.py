@@ -39,7 +39,9 @@ def training_figure(history: Table, synthetic: bool = False) -> Figure:
     axes.set_xlabel("epoch")
     axes.set_ylabel("loss")
     axes.set_ylim(bottom=min(0.0, float(np.nanmin(history["loss"]))))
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    if len(epoch) == 1:
+        axes.set_xlim(epoch[0] - 0.5, epoch[0] + 0.5)
     right = axes.twinx()
     right.spines[["top"]].set_visible(False)
     right.tick_params(colors=style.INK, labelsize=9)

@@ -81,6 +81,7 @@ def model_facts(encoder: Encoder | None) -> dict[str, str]:
     }
     training = dict(encoder.training)
     refit = training.pop("refit", None)
+    training.pop("heard", None)  # thousands of hashes
     if refit:
         facts["Fitted again"] = (
             f"on {' and '.join(refit['subsets'])}, for the {refit['epochs']} epochs that dev chose "

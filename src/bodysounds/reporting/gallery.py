@@ -26,6 +26,8 @@ COLUMNS = (
 )  # fmt: skip
 NEARLY_ALL = 0.9
 """Share of the enrolled people whom a probe must be scored against, and of such probes."""
+FEWEST = 3
+"""People: a probe's own, another to find, and one more whom the interval leaves out."""
 
 
 def gallery_curve(
@@ -45,22 +47,30 @@ def gallery_curve(
     person is below the threshold (false negative identification). Each comes with its interval
     (`_low`, `_high`) over subjects; n_probes, n_mated (probes whose person is enrolled) and
     n_subjects (of the probes) count what stands behind it. A person enrolled by several sides
-    counts by the best. The table is empty, and the reason logged, where the trials are not nearly
-    all pairs of a probe and an enrolled person.
+    counts by the best. The table is empty, and the reason logged, where there are fewer than three
+    people, or the trials are not nearly all pairs of a probe and an enrolled person.
     """
     head = metrics["headline"]
     joined = trial_table(scores, trials, sides, manifest, str(operating_point["score"]))
     chosen = joined.select(str(head["subset"]), str(head["condition"]))
     threshold = float(operating_point["threshold"])
     found = searches(chosen, chosen.scores[str(operating_point["system"])], threshold)
-    full = found.others >= np.maximum(2, NEARLY_ALL * found.pool)
+    alone = found.pool < FEWEST - 1
+    if (~alone).mean() < NEARLY_ALL:
+        log.info(
+            "no gallery curve: %d of %d probes could meet fewer than %d people other than their "
+            "own; it needs at least %d people who are compared with each other",
+            int(alone.sum()), len(alone), FEWEST - 1, FEWEST,
+        )  # fmt: skip
+        return _no_curve()
+    full = ~alone & (found.others >= NEARLY_ALL * found.pool)
     if full.mean() < NEARLY_ALL:
         log.info(
             "no gallery curve: %d of %d probes are scored against nearly all enrolled people; it "
             "needs all pairs (no split.max_trials, no list of chosen trials)",
             int(full.sum()), len(full),
         )  # fmt: skip
-        return pd.DataFrame({name: pd.Series([], dtype="float64") for name in COLUMNS})
+        return _no_curve()
     kept = found.only(full)
     # one person fewer must still fill the largest gallery, for the interval
     sizes = gallery_sizes(int(kept.others.min()) - 1)
@@ -72,6 +82,18 @@ def gallery_curve(
         n_mated=int((~np.isnan(kept.mate)).sum()),
         n_subjects=len(np.unique(kept.subject)),
     )[list(COLUMNS)]
+
+
+def _no_curve() -> Table:
+    return pd.DataFrame({name: pd.Series([], dtype="float64") for name in COLUMNS})
+
+
+def why_no_gallery(metrics: Metrics) -> str:
+    """Return what kept `gallery_curve` from a curve, as part of a sentence."""
+    n_subjects = metrics[metrics["headline"]["subset"]]["ours"]["n_subjects"]
+    if n_subjects < FEWEST:
+        return f"a search needs at least {FEWEST} people, and the pairs are of {n_subjects}"
+    return f"the trials are not nearly all pairs of at least {FEWEST} people"
 
 
 def rates_with_intervals(

@@ -87,7 +87,7 @@ def _definitions(
     costs = point["costs"]
     targets = {
         "all": "all labelled target pairs count",
-        "across_sessions": "only target pairs that are not known to share a session count",
+        "across_sessions": "only target pairs recorded in different sessions count",
         "same_session": "only target pairs recorded in one session count",
     }[condition]
     asked = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from bodysounds.corpora.base import Corpus
 from bodysounds.figures import style
+from bodysounds.models.heard import warning_of
 from bodysounds.reporting.captions import CAPTIONS, alt_texts, equal_lengths, rows
 from bodysounds.reporting.cards import data_facts, model_facts, rejected_reasons, subset_rows
+from bodysounds.reporting.gallery import why_no_gallery
+from bodysounds.reporting.headline import eer_name
 from bodysounds.reporting.words import interval, number, percent, points
 from bodysounds.types import Encoder, Metrics, Table
 
@@ -44,6 +48,47 @@ def _environment() -> Environment:
 def _groups(metrics: Metrics) -> dict[str, Metrics]:
     found = metrics.get("breakdown", {})
     return {name: groups for name, groups in found.items() if name != "skipped"}
+
+
+def _heard_before(
+    encoder: Encoder | None, manifest: Table, subsets: Table, point: Metrics
+) -> str | None:
+    # the encoder of a fold has other subsets than the table
+    return warning_of(encoder, manifest, subsets) if encoder and not _n_folds(point) else None
+
+
+def _n_folds(point: Metrics) -> int:
+    return sum(name.startswith("fold_") for name in point.get("calibration") or {})
+
+
+def _not_calibrated(point: Metrics) -> list[str]:
+    """Return why ours is not calibrated, by fold where there are some; nothing where it is."""
+    calibration = point.get("calibration") or {}
+    parts = calibration if _n_folds(point) else {"": calibration}
+    reasons = {name: part.get("ours", {}).get("why_not") for name, part in parts.items()}
+    return [
+        f"{name.replace('_', ' ')}: {why}" if name else str(why)
+        for name, why in reasons.items()
+        if why
+    ]
+
+
+def _averaged_is_ours(metrics: Metrics, weighting: str) -> bool:
+    """Return whether the rows `averaged` and `ours` hold the same numbers, calibrated ones too."""
+    systems = metrics[metrics["headline"]["subset"]]
+    paired = metrics["comparisons"].get("averaged", {}).get(weighting)
+    if "averaged" not in systems or not paired or paired["ci95"] is None:
+        return False
+    # without an error the EER is 0 whatever the scores are; Cllr depends on each of them
+    first, second = ({"cllr": None, **systems[name]} for name in ("averaged", "ours"))
+    known = first["cllr"] is not None and second["cllr"] is not None
+    return (
+        all(first[name] == second[name] for name in ("eer", "eer_ci95"))
+        and [paired["difference"], *paired["ci95"]] == [0, 0, 0]
+        and (
+            math.isclose(first["cllr"], second["cllr"], rel_tol=1e-4) if known else first["eer"] > 0
+        )
+    )
 
 
 def _failures(table: Table) -> dict[str, list[dict[str, Any]]]:
@@ -97,8 +142,10 @@ def report_page(
     baselines = {
         name: (entry[weighting] if weighting else entry)["eer"]
         for name, entry in systems.items()
-        if name != "ours"
+        if name not in ("ours", "averaged")
     }
+    groups = _groups(metrics)
+    rated_groups = any(e["eer"] is not None for part in groups.values() for e in part.values())
     names = {name.removeprefix("figure.").removeprefix("figure_"): name for name in figures}
     curves = {"durations": duration_curve, "gallery": gallery_curve}
     alts = alt_texts(metrics, operating_point, curves)
@@ -109,6 +156,7 @@ def report_page(
             "alt": alts.get(short, f"Figure {short.replace('_', ' ')}"),
         }
         for short, name in names.items()
+        if short != "breakdown" or rated_groups
     }
     parameters = record.get("parameters")
     return _environment().get_template("page.html.j2").render(
@@ -120,12 +168,18 @@ def report_page(
         systems=systems,
         ours=systems["ours"],
         baselines=baselines,
+        eer=eer_name(metrics),
+        by_cosine=[name for name, entry in systems.items() if not entry.get("normalised")],
+        averaged_is_ours=_averaged_is_ours(metrics, head["weighting"]),
+        n_folds=_n_folds(operating_point),
+        not_calibrated=_not_calibrated(operating_point),
         point=operating_point,
         images=images,
-        breakdown=_groups(metrics),
+        breakdown=groups,
         left_out=metrics.get("breakdown", {}).get("skipped", {}),
         durations=None if duration_curve is None else equal_lengths(duration_curve),
         gallery=None if gallery_curve is None else rows(gallery_curve),
+        why_no_gallery=why_no_gallery(metrics),
         failures=None if failures is None else _failures(failures),
         shortcuts={k: v for k, v in metrics["shortcuts"].items() if k != "verdict"},
         verdict=metrics["shortcuts"]["verdict"],
@@ -134,6 +188,7 @@ def report_page(
         data_facts=data_facts(manifest),
         n_rejected=len(rejected),
         rejected=rejected_reasons(rejected),
+        heard_before=_heard_before(encoder, manifest, subsets, operating_point),
         model_facts=model_facts(encoder),
         record=record,
         parameters=json.dumps(parameters, indent=2, default=str) if parameters else "",

@@ -10,10 +10,12 @@ import pandas as pd
 
 from bodysounds.metrics.arrays import subject_codes
 from bodysounds.metrics.bootstrap import subject_weights
-from bodysounds.metrics.resampling import Resampler, resampler
+from bodysounds.metrics.resampling import Resampler, TooFewSubjectsError, resampler
 from bodysounds.types import Array, Floats, Ints, Metrics, Table
 
 _COLUMNS = ("enrol_id", "test_id", "enrol_subject", "test_subject")
+LEAST_SUBJECTS = 5
+"""Fewer say nothing of how much others would differ; draws of two would all be the same."""
 CONDITIONS = ("all", "across_sessions", "same_session")
 
 
@@ -70,7 +72,14 @@ class Selection:
         return subject_weights(self.labels, self.enrol, self.test)
 
     def resampler(self, n: int, seed: int) -> Resampler:
-        """Return the draws of subjects, the same ones for every system and weighting."""
+        """Return the draws of subjects, the same ones for every system and weighting.
+
+        Raises TooFewSubjectsError below LEAST_SUBJECTS.
+        """
+        if self.counts["n_subjects"] < LEAST_SUBJECTS:
+            raise TooFewSubjectsError(
+                f"{self.counts['n_subjects']} subjects are too few to resample"
+            )
         if (n, seed) not in self._resamplers:
             self._resamplers[n, seed] = resampler(
                 self.labels, self.enrol, self.test, n=n, seed=seed

@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 MIN_PAIRS = 10
 """Targets, and non-targets, below which a cell has no rate."""
+LEAST_SUBJECTS = 5
+"""Subjects with targets, below which a cell has no interval."""
 COUNTS = ("n_target", "n_nontarget", "n_target_subjects")
 COLUMNS = ("enrol_s", "test_s", "eer", "eer_low", "eer_high", *COUNTS)
 
@@ -139,11 +141,13 @@ def _rates(
     target: Array, scores: Floats, subjects: Array, n_bootstrap: int, level: float, seed: int
 ) -> dict[str, float]:
     rates = {"eer": equal_error_rate(target, scores)[0]}
+    n_subjects = len(set(subjects[target, 0]))
+    if n_subjects < LEAST_SUBJECTS:
+        return rates
     try:
         sample = resampler(target, subjects[:, 0], subjects[:, 1], n=n_bootstrap, seed=seed)
     except TooFewSubjectsError:
         return rates
-    n_subjects = len(set(subjects[target, 0]))
     draws = sample.draws(scores, "eer")
     low, high = beta_interval(rates["eer"], draws, n_subjects, int(target.sum()), level)
     return rates | {"eer_low": low, "eer_high": high}

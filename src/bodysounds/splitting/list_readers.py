@@ -100,6 +100,9 @@ def _read_parquet(path: Path) -> Table:
         table = pd.read_parquet(path)
     except (ValueError, OSError) as error:
         raise ValueError(f"the trial list {path} cannot be read as Parquet: {error}") from error
+    # our CSV calls them enrol and test
+    csv_names = {"enrol": "enrol_id", "test": "test_id"}
+    table = table.rename(columns={a: b for a, b in csv_names.items() if b not in table})
     require_columns(table, ("enrol_id", "test_id"), path)
     for column in ("enrol_id", "test_id"):
         table[column] = text(table[column])

@@ -38,14 +38,19 @@ def all_pairs(keys: SideKeys, subset: str, params: SplitParams) -> Pairs:
     return Pairs(enrol[kept], test[kept])
 
 
-def same_session(keys: SideKeys, pairs: Pairs, gap_s: float) -> npt.NDArray[np.bool_]:
-    """Return which pairs share a session or, where one is unknown, are less than gap_s apart."""
+def session_condition(keys: SideKeys, pairs: Pairs, gap_s: float) -> npt.NDArray[np.object_]:
+    """Return `same_session`, `across_sessions` or `unknown` of each pair, shape (n_pairs,).
+
+    Known sessions tell; where one is unknown, times less than gap_s apart are one session.
+    """
     first, second = keys.session[pairs.enrol], keys.session[pairs.test]
-    known = (first >= 0) & (second >= 0)
+    named = (first >= 0) & (second >= 0)
     apart = np.abs(keys.recorded_at[pairs.enrol] - keys.recorded_at[pairs.test])
     # a nan is not less than anything
-    close: npt.NDArray[np.bool_] = np.where(known, first == second, apart < gap_s)
-    return close
+    same = np.where(named, first == second, apart < gap_s)
+    condition = np.where(same, "same_session", "across_sessions").astype(object)
+    condition[~named & np.isnan(apart)] = "unknown"
+    return condition
 
 
 def keep_targets(

@@ -19,9 +19,9 @@ def make_subsets(manifest: Table, params: SplitParams) -> Table:
 
     Groups are dealt, and groups that share a file (sha256) are dealt as one. A given subset_hint is
     honoured; the rest is drawn with the seed, whatever the order of the rows. Folds 0 ..
-    n_folds - 1 hold about as many recordings each. Recordings of unknown subjects without a hint
-    serve training only: subset train, fold -1. Raises ValueError for hints that contradict each
-    other within a group or between equal files, and for fewer groups than folds.
+    n_folds - 1 hold about as many recordings each; fewer groups have a fold each. Recordings of
+    unknown subjects without a hint serve training only: subset train, fold -1. Raises ValueError
+    for hints that contradict each other within a group or between equal files.
     """
     refuse_conflicting_hints(manifest)
     unit = units(manifest)
@@ -30,11 +30,6 @@ def make_subsets(manifest: Table, params: SplitParams) -> Table:
     size = unit.groupby(unit).size()
     dealt = known | hint.notna()
     names = size.index[dealt].sort_values()
-    if len(names) < params.n_folds:
-        raise ValueError(
-            f"{len(names)} groups cannot be dealt into split.n_folds = {params.n_folds} folds: "
-            "lower n_folds (at least 2), or add recordings of other subjects"
-        )
     rng = np.random.default_rng(params.seed)
     subset = hint.copy()
     free = names[hint[names].isna()]
@@ -65,7 +60,9 @@ def take_fold(subsets: Table, fold: int, n_folds: int) -> Table:
     if n_folds < 3 or not 0 <= fold < n_folds or there != list(range(n_folds)):
         raise ValueError(
             f"fold {fold} of {n_folds} cannot be taken: the recordings were dealt into the folds "
-            f"{some(there, 10)}, and three are needed to train, choose and test"
+            f"{some(there, 10) or 'of nobody'}, and three are needed to train, choose and test; "
+            f"cross-validation in {n_folds} takes split.n_folds = {n_folds} and at least two "
+            "subjects a fold"
         )
     names = np.full(n_folds + 1, SUBSETS[0], dtype=object)
     names[fold], names[(fold + 1) % n_folds] = "test", "dev"

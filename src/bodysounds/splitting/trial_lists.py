@@ -31,7 +31,7 @@ def read_trials(path: str | Path, format: str | None = None) -> Table:
         `enrol test nontarget`, or `enrol test` without labels), `cryceleb` (CSV of baby_id_B,
         baby_id_D and, optional, id and label; the sides are called `0694_B` and `0694_D`), `zalo`
         (CSV of audio_1, audio_2 and, optional, label), `csv` (enrol, test and, optional, target,
-        subset and trial_id) or `parquet` (our trials); by default recognised.
+        subset and trial_id) or `parquet` (our trials, or the CSV's columns); by default recognised.
 
     Raises ValueError for a file that is missing, empty, of no or another format, and for a broken
     line, by its number.

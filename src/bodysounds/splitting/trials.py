@@ -11,9 +11,9 @@ import pandas as pd
 from bodysounds.corpora.base import some, unknown_ids
 from bodysounds.params import SplitParams
 from bodysounds.splitting.builders import choose_negatives
-from bodysounds.splitting.pairs import Pairs, all_pairs, keep_targets, same_session
+from bodysounds.splitting.pairs import Pairs, all_pairs, keep_targets, session_condition
 from bodysounds.splitting.side_keys import SideKeys, side_keys
-from bodysounds.splitting.trial_audit import audit_trials
+from bodysounds.splitting.trial_audit import TrialAudit, audit_trials
 from bodysounds.types import Table
 
 logger = logging.getLogger(__name__)
@@ -29,9 +29,10 @@ def make_trials(
     subjects make no pair, and groups no non-target within themselves; split.negatives says which
     non-targets are taken. target is 1 for one subject. condition is `same_session` for one subject
     in one known session (or, where sessions are unknown, recorded less than session_gap_s apart),
-    else `across_sessions`. Listed trials that repeat a pair or compare a side with itself would
-    bias the rates: where they have a label they are left out, and logged. Raises ValueError for
-    listed trials of unknown sides, across subsets or that label one pair 1 and 0, and for a dev
+    `unknown` where neither sessions nor times are known of it, else `across_sessions`. Listed
+    trials that repeat a pair or compare a side with itself would bias the rates: where they have a
+    label they are left out, and logged. Raises ValueError for listed trials of unknown sides,
+    across subsets, that label one pair 1 and 0 or two sides of one known subject 0, and for a dev
     without both target and non-target pairs; a test without targets is logged.
     """
     keys = side_keys(sides, manifest, subsets)
@@ -43,7 +44,7 @@ def make_trials(
             tables.append(_listed(rows, keys, subset, params))
         else:
             tables.append(_generated(keys, subset, params))
-        _judge(tables[-1], subset)
+        _judge(tables[-1], subset, manifest, subsets)
     return pd.concat(tables, ignore_index=True)
 
 
@@ -90,7 +91,7 @@ def _table(
     subset: str,
     gap_s: float,
 ) -> Table:
-    same = same_session(keys, pairs, gap_s)
+    told = session_condition(keys, pairs, gap_s)
     is_target: npt.NDArray[np.bool_] = target.fillna(0).to_numpy(dtype=np.int64) == 1
     return pd.DataFrame(
         {
@@ -99,9 +100,7 @@ def _table(
             "test_id": pd.Series(keys.ids[pairs.test], dtype="str"),
             "target": target,
             "subset": pd.Series(subset, range(len(ids)), dtype="str"),
-            "condition": pd.Series(
-                np.where(is_target & same, "same_session", "across_sessions"), dtype="str"
-            ),
+            "condition": pd.Series(np.where(is_target, told, "across_sessions"), dtype="str"),
         }
     )
 
@@ -120,6 +119,7 @@ def _sound(listed: Table, keys: SideKeys) -> Table:
         )
     if audit.count("contradictory"):
         raise ValueError(f"{audit.sentence('contradictory')}: correct the list or take them out")
+    _refuse_one_subject(listed, audit)
     labelled = listed["target"].notna().to_numpy()
     biased = (audit.marks["repeated"] | audit.marks["self_trial"]) & labelled
     for finding, what_follows in (
@@ -131,6 +131,22 @@ def _sound(listed: Table, keys: SideKeys) -> Table:
         if audit.count(finding):
             logger.warning("%s: %s", audit.sentence(finding), what_follows)
     return listed[~biased]
+
+
+def _refuse_one_subject(listed: Table, audit: TrialAudit) -> None:
+    """Refuse non-targets within one subject: intervals, which draw subjects, have no use for them.
+
+    The other way round two names may be one subject, and the list is believed.
+    """
+    marked = audit.marks["contrary_to_subjects"] & ~audit.marks["self_trial"]
+    wrong = listed[marked & (listed["target"] == 0).fillna(False).to_numpy(dtype=bool)]
+    if len(wrong):
+        first = wrong.iloc[0]
+        raise ValueError(
+            f"{len(wrong)} of {len(listed)} listed trials are labelled non-target and compare two "
+            f"sides of one subject, first {first['trial_id']} ({first['enrol_id']} and "
+            f"{first['test_id']}): correct the label or the subjects, or take those trials out"
+        )
 
 
 def _positions(listed: Table, keys: SideKeys) -> Table:
@@ -146,7 +162,7 @@ def _positions(listed: Table, keys: SideKeys) -> Table:
     )
 
 
-def _judge(trials: Table, subset: str) -> None:
+def _judge(trials: Table, subset: str, manifest: Table, subsets: Table) -> None:
     n_target, n_other = (int((trials["target"] == value).sum()) for value in (1, 0))
     lacking = [n for n, count in (("target", n_target), ("non-target", n_other)) if not count]
     if not lacking:
@@ -156,10 +172,31 @@ def _judge(trials: Table, subset: str) -> None:
         "(a target pair is two sides of one subject)"
     )
     if subset == "dev":
-        raise ValueError(
-            f"{said}, so no threshold can be chosen: raise split.dev_share, change split.seed, "
-            "give dev subjects with two recordings, or check enrol_session, test_session and "
-            "within_domain"
-        )
+        way_out = _way_to_dev(manifest, subsets)
+        raise ValueError(f"{said}, so no threshold can be chosen: {way_out}")
     if trials["target"].notna().all():
         logger.warning("%s: it cannot be scored", said)
+
+
+def _way_to_dev(manifest: Table, subsets: Table) -> str:
+    """Return what can be done for a dev that lacks pairs: who is missing, or what to change."""
+    subset = manifest["recording_id"].map(subsets.set_index("recording_id")["subset"])
+    subject = manifest["subject_id"]
+    n_subjects, n_dev = subject.nunique(), subject[subset == "dev"].nunique()
+    marked = (subset == "test") & (manifest["subset_hint"] == "test")
+    n_taken = subject[marked].nunique()
+    if n_taken and n_dev < 2 and n_subjects - n_taken < 4:
+        return (
+            f"the trial list or the table takes {n_taken} of {n_subjects} subjects for test, which "
+            f"leaves {n_subjects - n_taken} for train and dev, and two each are needed; leave some "
+            "subjects out of the list to train, and name others dev (column subset of the list, or "
+            "column split of the table)"
+        )
+    few = (
+        f"there are {n_subjects} subjects, and at least 6 are needed, two each for train, dev and "
+        "test; with enough of them "
+    )
+    return few * (n_subjects < 6) + (
+        "raise split.dev_share, change split.seed, give dev subjects with two recordings, or check "
+        "enrol_session, test_session and within_domain"
+    )

@@ -13,6 +13,10 @@ from bodysounds.params import TrainEmbeddingParams
 from bodysounds.sides import SideTable
 from bodysounds.types import Ints, Table
 
+WAY_TO_TRAIN = (
+    "lower split.dev_share and split.test_share, leave subjects out of the trial list, or add "
+    "recordings of others"
+)
 # the first of the numbers that the draw of validation groups follows from, after the seed
 OF_SHARE = 0x5A17
 
@@ -61,8 +65,9 @@ def choose_sources(
         check_subjects(train)
         return Sources(side_table, train, None)
     train, kept = part(train, params.validation_share, params.seed)
-    check_subjects(train, "after validation_share")
-    check_subjects(kept, "kept by validation_share")
+    share = f"train_embedding.validation_share = {params.validation_share:g}"
+    check_subjects(train, f"after {share}", "lower that share, or add subjects")
+    check_subjects(kept, f"kept by {share}", "raise that share, or add subjects")
     return Sources(side_table, train, kept)
 
 
@@ -122,13 +127,12 @@ def part(subjects: Subjects, share: float, seed: int) -> tuple[Subjects, Subject
     return _subset(subjects, ~drawn), _subset(subjects, drawn)
 
 
-def check_subjects(subjects: Subjects, which: str = "") -> None:
+def check_subjects(subjects: Subjects, which: str = "", way_out: str = WAY_TO_TRAIN) -> None:
     """Raise ValueError where there is nobody to tell apart."""
     which = f" {which}" if which else ""
     if len(subjects.ids) < 2:
         raise ValueError(
-            f"train has {len(subjects.ids)} known subject(s){which} and needs at least 2: "
-            "lower split.dev_share and split.test_share, or add recordings"
+            f"train has {len(subjects.ids)} known subject(s){which} and needs at least 2: {way_out}"
         )
     if len(set(subjects.groups.tolist())) < 2:
         raise ValueError(

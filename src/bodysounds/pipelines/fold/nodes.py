@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+
 from bodysounds.params import SplitParams
 from bodysounds.types import Metrics, Table
+
+logger = logging.getLogger(__name__)
 
 
 def subsets_of_fold(subsets: Table, fold: int, n_folds: int) -> Table:
@@ -19,6 +23,13 @@ def trials_of_fold(
     """Return all pairs of the fold's dev and test; the corpus listed its own for other subsets."""
     from bodysounds.splitting.trials import make_trials
 
+    tested = subsets["fold"][subsets["subset"] == "test"]
+    if len(listed_trials) and (tested == 0).any():  # once, in the first fold
+        logger.warning(
+            "the corpus lists %d trials, which are of other subsets than the folds': they are left "
+            "out, and every pair of a fold is compared instead",
+            len(listed_trials),
+        )
     return make_trials(sides, manifest, subsets, listed_trials.iloc[:0], params)
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+
 from bodysounds.params import ReportParams, ScorePairsParams
 from bodysounds.types import Array, Encoder, Packed, Table
+
+log = logging.getLogger(__name__)
 
 
 def score_trials(
@@ -20,11 +24,16 @@ def score_trials(
 ) -> tuple[dict[str, Array], Table, Table]:
     """Return the embeddings by system, the sides that their rows stand for, and the scores."""
     from bodysounds.models.encoder import load_encoder
+    from bodysounds.models.heard import warning_of
     from bodysounds.scoring.systems import Encoders, score_systems
     from bodysounds.sides import build_sides
 
     table = build_sides(waveforms, segments, sides, manifest, subsets)
     pretrained = load_encoder(params.pretrained) if params.pretrained else None
+    for name, listener in (("ours", encoder), ("pretrained", pretrained)):
+        told = warning_of(listener, manifest, subsets) if listener else None
+        if told:
+            log.warning("%s: %s", name, told)
     encoders = Encoders(encoder, dev_encoder, pretrained)
     return score_systems(encoders, waveforms, table, trials, descriptors, params)
 
