@@ -376,13 +376,14 @@ def test_a_level_that_is_the_subject_is_flagged_and_named():
     assert audit["verdict"].startswith("Warning")
 
 
-def test_a_codec_that_is_the_subject_is_flagged(tables):
+def test_a_codec_that_half_the_subjects_share_is_flagged():
+    tables = made_tables(n_subjects=60)
     manifest = tables["manifest"].copy()
     half = manifest["subject_id"].astype(int) % 2 == 0
     manifest["codec"] = np.where(half, "wav", "mp3")
     audit = metrics_of(tables | {"manifest": manifest})["shortcuts"]
-    # equal codec: every target, 40 of 90 non-targets; the line from (40/90, 0) to (0, 1)
-    assert audit["codec"]["eer"] == pytest.approx((4 / 9) / (1 + 4 / 9))
+    # equal codec: every target, 180 of 380 non-targets; the line from (9/19, 0) to (0, 1)
+    assert audit["codec"]["eer"] == pytest.approx((9 / 19) / (1 + 9 / 19))
     assert audit["codec"]["flagged"] is True
 
 

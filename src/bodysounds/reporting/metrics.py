@@ -142,7 +142,8 @@ def _definitions(
         f"headline; not rated below {params.min_subjects} subjects with target pairs, 10 target "
         "pairs and 10 non-target pairs.",
         "shortcuts": "EER of one property of the recordings alone, without listening to the voice; "
-        "flagged where the whole interval lies below 0.5 and the EER is at most 0.4.",
+        "flagged where the EER is at most 0.4 and the whole interval, widened for the number of "
+        "properties, lies below 0.5.",
         "n_subjects": f"{selection.counts['n_subjects']} subjects stand behind the headline, "
         f"{selection.counts['n_target_subjects']} of them with target pairs.",
     }

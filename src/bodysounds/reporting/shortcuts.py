@@ -24,7 +24,9 @@ NUMERIC = {
 """Name in the report, and column of the descriptors."""
 CATEGORIES = ("sample_rate", "codec", "domain")
 FLAG_EER = 0.4
-"""A property is flagged at this EER or below, if its interval also stays below 0.5."""
+"""A property is flagged at this EER or below, if its interval also stays below 0.5, widened so that
+one of N_AUDITED without any meaning is flagged as seldom as one alone would be (Bonferroni)."""
+N_AUDITED = len(NUMERIC) + len(CATEGORIES) + 1
 
 
 def side_properties(
@@ -88,7 +90,7 @@ def shortcut_audit(
 
     A numeric property scores a trial by the negative difference of its sides, a category by whether
     they are equal, and `channel` by the negative Euclidean distance of all numeric properties,
-    standardised. A property is *flagged* where the interval's upper end is below 0.5 and the EER
+    standardised. A property is *flagged* where the widened interval's end is below 0.5 and the EER
     is at most 0.4. One that cannot tell any trial from another has null numbers, and `skipped`, the
     reason.
     """
@@ -133,8 +135,10 @@ def _rated(rating: Rating, scores: Floats) -> Metrics:
         return _skipped("constant: the sides of every trial are equally far apart")
     eer = equal_error_rate(chosen.labels, scores)[0]
     draws = rating.draws_of(scores, "trial")
-    between = eer_interval(eer, draws, chosen.counts, rating.params.level)
-    high = between[1] if between else None
+    level = rating.params.level
+    between = eer_interval(eer, draws, chosen.counts, level)
+    wide = eer_interval(eer, draws, chosen.counts, 1 - (1 - level) / N_AUDITED)
+    high = wide[1] if wide else None
     flagged = high is not None and high < 0.5 and eer <= FLAG_EER
     return {"eer": plain(eer), "eer_ci95": between, "flagged": bool(flagged)}
 
