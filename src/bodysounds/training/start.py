@@ -42,7 +42,9 @@ def start_from(
         raise ValueError(
             f"init_from is {init.architecture} and does not fit train_embedding: {error}"
         ) from error
-    log.info("init_from: %d weights matched: %s", len(loaded.matched), _listed(loaded.matched))
+    # where all must match, hundreds of names say nothing; the training record has them anyway
+    named = "" if strict else f": {_listed(loaded.matched)}"
+    log.info("init_from: %d weights matched%s", len(loaded.matched), named)
     log.info("init_from: missing: %s", _listed(loaded.missing))
     log.info("init_from: skipped: %s", _listed(loaded.skipped))
     return {
