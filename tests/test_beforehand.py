@@ -99,6 +99,9 @@ def test_a_run_stops_before_its_first_node(finished_run: FinishedRun) -> None:
         "--params=encoder=/nope", check=False,
     )  # fmt: skip
     assert "encoder: /nope does not exist" in re.sub(r"\s+", " ", done.stdout)
+    done = kedro(finished_run.project, "run", "--env=test", "--params=recipe=our", check=False)
+    said = re.sub(r"\s+", " ", done.stdout)
+    assert "recipe=our: the recipes are ours, aam_baseline, triplet_2023" in said
 
 
 def test_another_sample_rate_reaches_the_encoder(finished_run: FinishedRun, tmp_path: Path) -> None:

@@ -37,6 +37,19 @@ def check_names(given: Mapping[str, Any], tasks: Iterable[str]) -> None:
             _refuse_unknown(stage, f"{name}.{stage}", STAGES)
 
 
+def check_recipe(recipe: str, conf: Path) -> None:
+    """Raise ValueError where the configuration has no recipe of that name, and list those it has.
+
+    The interpolation that looks it up would only say that a key is missing.
+    """
+    import yaml
+
+    path = conf / "base" / "parameters_recipes.yml"
+    known = list(yaml.safe_load(path.read_text())["_recipes"])
+    if recipe not in known:
+        raise ValueError(f"--params recipe={recipe}: the recipes are {', '.join(known)} ({path})")
+
+
 def _refuse_unknown(name: str, told: str, known: Sequence[str]) -> None:
     if name not in known:
         nearest = get_close_matches(name, known, 1)
@@ -57,7 +70,7 @@ def check_task(parameters: Metrics, nodes: Iterable[str]) -> None:
     Asked are the encoders that are named by path, and whether scores that decide will exist.
     """
     names = list(nodes)
-    if any(name.endswith((".score_trials", ".score_recipe")) for name in names):
+    if any(name.endswith(".score_trials") for name in names):
         _check_scores(parameters)
     for name in names:
         if name.endswith(".train_embedding.train"):

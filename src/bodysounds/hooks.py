@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from typing import Any
 
 import click
@@ -31,6 +32,15 @@ def _versions(pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> dict[st
 
 class Beforehand:
     """Refuses a run that would fail, or mislead, only at its end."""
+
+    @hook_impl
+    def after_context_created(self, context: Any) -> None:
+        from bodysounds.beforehand import check_recipe
+
+        loader = context.config_loader
+        recipe = (loader.runtime_params or {}).get("recipe")
+        if recipe is not None:
+            check_recipe(str(recipe), Path(loader.conf_source))
 
     @hook_impl
     def before_pipeline_run(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 SAMPLE_RATE = 16_000
 NETWORK = "speechbrain.lobes.models.ECAPA_TDNN.ECAPA_TDNN"
