@@ -163,6 +163,7 @@ def test_a_start_imports_nothing_heavy(project_dir: Path) -> None:
         (params.SplitParams, {"enrol_session": "B"}, "go together"),
         (params.SplitParams, {"max_trials": 0}, "at least 1 or null"),
         (params.TrainEmbeddingParams, {"channels": 20}, "multiple of 8, got 20"),
+        (params.TrainEmbeddingParams, {"dim": "abc"}, "train_embedding.dim must be a number"),
         (params.TrainEmbeddingParams, {"losses": []}, "losses is empty"),
         (params.TrainEmbeddingParams, {"losses": [{"name": "magic"}]}, "got 'magic'"),
         (params.TrainEmbeddingParams, {"augment": [{"name": "echo"}]}, "got 'echo'"),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 
 def within(name: str, value: float, low: float, high: float) -> None:
-    """Raise ValueError unless low <= value <= high."""
+    """Raise ValueError unless value is a number and low <= value <= high."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"{name} must be a number, got {value!r}")
     if not low <= value <= high:
         raise ValueError(f"{name} must lie in [{low:g}, {high:g}], got {value!r}")
 
