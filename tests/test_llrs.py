@@ -11,9 +11,10 @@ from reporting_tables import made_tables
 
 from bodysounds.metrics.verification import act_dcf, cllr, min_cllr, min_dcf
 from bodysounds.params import ReportParams, ThresholdParams
-from bodysounds.reporting.llrs import calibrated, side_seconds
+from bodysounds.reporting.llrs import calibrated
 from bodysounds.reporting.metrics import verification_metrics
 from bodysounds.reporting.operating_point import decisions, operating_point
+from bodysounds.reporting.side_facts import side_seconds
 
 NAMES = ("scores", "trials", "sides", "manifest", "segments")
 

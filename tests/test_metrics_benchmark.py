@@ -23,7 +23,10 @@ def rows(project_dir, *arguments):
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="measures memory as Linux does")
+@pytest.mark.skipif(
+    not sys.platform.startswith("linux"),
+    reason="the benchmark reads peak memory from /proc, which only Linux has",
+)
 def test_quick_benchmark_prints_figures_on_which_all_agree(project_dir):
     table = rows(project_dir, "metrics.py", "--quick")
     for trials in ("1,600", "25,600"):

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from bodysounds.params import ThresholdParams
+from bodysounds.reporting.side_facts import side_seconds
 from bodysounds.reporting.trial_table import TrialTable, trial_table
 from bodysounds.scoring.calibration import cross_fitted_llrs, fit_calibration, trial_features
 from bodysounds.types import Floats, Metrics, Table
@@ -81,11 +82,3 @@ def _system(
         seed=params.seed,
     )
     return llrs, learnt.to_dict()
-
-
-def side_seconds(sides: Table, segments: Table) -> pd.Series[float]:
-    """Return the seconds of each side's segments, by side_id."""
-    length = (segments["end_s"] - segments["start_s"]).groupby(segments["recording_id"]).sum()
-    by_recording = sides["recording_id"].map(length).fillna(0.0)
-    seconds: pd.Series[float] = by_recording.groupby(sides["side_id"]).sum()
-    return seconds

@@ -17,17 +17,23 @@ def side_facts(sides: Table, manifest: Table, segments: Table) -> Table:
     segments last, and recordings a list of the paths of its recordings in order.
     """
     columns = ["recording_id", "path", "recorded_at", *OF_ONE_VALUE]
-    seconds = (segments["end_s"] - segments["start_s"]).groupby(segments["recording_id"]).sum()
     joined = (
         sides[["side_id", "recording_id", "order"]]
         .merge(manifest[columns], on="recording_id", how="left")
-        .assign(seconds=lambda rows: rows["recording_id"].map(seconds).fillna(0.0))
         .sort_values(["side_id", "order", "recording_id"], kind="stable")
     )
     grouped = joined.groupby("side_id", sort=True)
     told = grouped[list(OF_ONE_VALUE)]
     facts = told.first().where(told.nunique() == 1)
     facts["recorded_at"] = pd.to_numeric(grouped["recorded_at"].min())
-    facts["duration_s"] = grouped["seconds"].sum()
+    facts["duration_s"] = side_seconds(sides, segments)
     facts["recordings"] = grouped["path"].agg(list)
     return facts
+
+
+def side_seconds(sides: Table, segments: Table) -> pd.Series[float]:
+    """Return the seconds of each side's segments, by side_id."""
+    length = (segments["end_s"] - segments["start_s"]).groupby(segments["recording_id"]).sum()
+    by_recording = sides["recording_id"].map(length).fillna(0.0)
+    seconds: pd.Series[float] = by_recording.groupby(sides["side_id"]).sum()
+    return seconds

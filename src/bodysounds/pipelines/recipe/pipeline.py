@@ -7,7 +7,7 @@ from functools import partial, update_wrapper
 from kedro.pipeline import Node, Pipeline
 
 from bodysounds.pipelines import score_pairs, train_embedding
-from bodysounds.pipelines.recipe.nodes import gather, score_recipe
+from bodysounds.pipelines.recipe.nodes import gather
 
 SHARED = (
     "raw", "manifest", "segments", "sides", "subsets", "trials", "waveforms", "descriptors",
@@ -19,16 +19,7 @@ def create_pipeline(recipe: str, baselines: bool = False) -> Pipeline:
 
     With `baselines` the untrained network, MFCC and the others are scored too.
     """
-    alone = Pipeline(
-        [
-            Node(score_recipe, node.inputs, node.outputs, name=node.short_name)
-            for node in score_pairs.create_pipeline().nodes
-            if node.short_name == "score_trials"
-        ],
-        namespace="score_pairs",
-        prefix_datasets_with_namespace=False,
-    )
-    scoring = score_pairs.create_pipeline(durations=False) if baselines else alone
+    scoring = score_pairs.create_pipeline(durations=False, baselines=baselines)
     return Pipeline(
         [train_embedding.create_pipeline(), scoring],
         namespace=f"recipe_{recipe}",

@@ -21,13 +21,22 @@ def score_trials(
     trials: Table,
     descriptors: Table,
     params: ScorePairsParams,
+    *,
+    baselines: bool = True,
 ) -> tuple[dict[str, Array], Table, Table]:
-    """Return the embeddings by system, the sides that their rows stand for, and the scores."""
+    """Return the embeddings by system, the sides that their rows stand for, and the scores.
+
+    Without `baselines` ours is the only system.
+    """
+    from dataclasses import replace
+
     from bodysounds.models.encoder import load_encoder
     from bodysounds.models.heard import warning_of
     from bodysounds.scoring.systems import Encoders, score_systems
     from bodysounds.sides import build_sides
 
+    if not baselines:
+        params = replace(params, systems=["ours"], shuffles=0, pretrained=None)
     table = build_sides(waveforms, segments, sides, manifest, subsets)
     pretrained = load_encoder(params.pretrained) if params.pretrained else None
     for name, listener in (("ours", encoder), ("pretrained", pretrained)):

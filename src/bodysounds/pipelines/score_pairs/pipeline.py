@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial, update_wrapper
+
 from kedro.pipeline import Node, Pipeline
 
 from bodysounds.pipelines.score_pairs.nodes import score_durations, score_trials
 
 
-def create_pipeline(dev_encoder: str = "dev_encoder", durations: bool = True) -> Pipeline:
+def create_pipeline(
+    dev_encoder: str = "dev_encoder", durations: bool = True, baselines: bool = True
+) -> Pipeline:
     """encoder, waveforms, trials -> embeddings, embeddings_index, scores, duration_curve.
 
     `dev_encoder` scores dev, where it is not the one that scores test. Without `durations` there is
-    no duration_curve.
+    no duration_curve, without `baselines` no system but ours.
     """
     tables = ["waveforms", "segments", "sides", "manifest", "subsets", "trials"]
     curve = Node(
@@ -23,7 +27,7 @@ def create_pipeline(dev_encoder: str = "dev_encoder", durations: bool = True) ->
     return Pipeline(
         [
             Node(
-                score_trials,
+                update_wrapper(partial(score_trials, baselines=baselines), score_trials),
                 [
                     "encoder",
                     dev_encoder,
