@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 HELP = """\
 bodysounds --pipelines=NAME [OPTIONS]  run a pipeline in the project's folder, as `kedro run` does
 bodysounds fetch cryceleb FOLDER       download CryCeleb2023; needs an account of Hugging Face
+bodysounds fetch voxceleb1 FOLDER      download or unpack VoxCeleb1; needs its owners' permission
 bodysounds --help                      list the options of a run
 
 Such as:
@@ -21,22 +23,76 @@ Such as:
 
 def fetch(arguments: Sequence[str]) -> None:
     """Run `bodysounds fetch CORPUS FOLDER`; where it fails, exit with one sentence and code 1."""
-    from bodysounds.corpora.fetch import TERMS, fetch_cryceleb
-
-    parser = argparse.ArgumentParser(
-        prog="bodysounds fetch", description="Fetch a published corpus.", epilog=TERMS
-    )
-    parser.add_argument("corpus", choices=["cryceleb"], help="which corpus")
-    parser.add_argument("folder", type=Path, help="where it goes; made where it is not there")
-    asked = parser.parse_args(arguments)
-    sys.stdout.write(f"{TERMS}\n")
+    asked = _parser().parse_args(arguments)
+    sys.stdout.write(f"{asked.terms}\n")
     try:
-        recordings = fetch_cryceleb(asked.folder)
+        done = asked.run(asked)
     except (OSError, ValueError) as error:
         sys.exit(f"bodysounds fetch: {error}")
     except KeyboardInterrupt:
         sys.exit("bodysounds fetch: stopped; the same command goes on from here")
-    sys.stdout.write(
+    sys.stdout.write(f"{done}\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    from bodysounds.corpora import fetch as cryceleb
+    from bodysounds.corpora import fetch_voxceleb as voxceleb
+
+    parser = argparse.ArgumentParser(
+        prog="bodysounds fetch", description="Fetch a published corpus."
+    )
+    corpora = parser.add_subparsers(dest="corpus", required=True, metavar="CORPUS")
+    cries = corpora.add_parser("cryceleb", help="CryCeleb2023", epilog=cryceleb.TERMS)
+    cries.set_defaults(run=_cryceleb, terms=cryceleb.TERMS)
+    speakers = corpora.add_parser("voxceleb1", help="VoxCeleb1", epilog=voxceleb.TERMS)
+    speakers.set_defaults(run=_voxceleb1, terms=voxceleb.TERMS)
+    for one in (cries, speakers):
+        one.add_argument("folder", type=Path, help="where it goes; made where it is not there")
+    speakers.add_argument(
+        "--from", dest="source", metavar="URL_OR_FOLDER",
+        help="where the files are; without it they are looked for in the folder",
+    )  # fmt: skip
+    speakers.add_argument(
+        "--tables", metavar="URL",
+        help="where the tables are, where --from is a URL; by default the owners' page",
+    )  # fmt: skip
+    speakers.add_argument(
+        "--user", default=os.environ.get("VOXCELEB_USER"),
+        help="user's name, by default VOXCELEB_USER; the password is read from VOXCELEB_PASSWORD",
+    )  # fmt: skip
+    speakers.add_argument(
+        "--md5", type=Path, metavar="FILE",
+        help="md5 sums as md5sum writes them, in the place of the known ones",
+    )  # fmt: skip
+    speakers.add_argument("--only", choices=list(voxceleb.ARCHIVES), help="one of the archives")
+    return parser
+
+
+def _cryceleb(asked: argparse.Namespace) -> str:
+    from bodysounds.corpora.fetch import fetch_cryceleb
+
+    recordings = fetch_cryceleb(asked.folder)
+    return (
         f"{asked.folder} holds CryCeleb2023, {recordings:,} recordings. Next: "
-        f"kedro run --env=cryceleb --params raw={asked.folder}\n"
+        f"kedro run --env=cryceleb --params raw={asked.folder}"
+    )
+
+
+def _voxceleb1(asked: argparse.Namespace) -> str:
+    from bodysounds.corpora.fetch_voxceleb import SUMS, Source, fetch_voxceleb1, read_sums
+
+    password = os.environ.get("VOXCELEB_PASSWORD")
+    if asked.user and password is None:
+        raise ValueError(f"set VOXCELEB_PASSWORD to the password of the user {asked.user}")
+    source = Source(
+        address=asked.source,
+        tables=asked.tables or Source.tables,
+        login=(asked.user, password) if asked.user and password is not None else None,
+        sums=read_sums(asked.md5) if asked.md5 else SUMS,
+        parts=(asked.only,) if asked.only else Source.parts,
+    )
+    recordings = fetch_voxceleb1(asked.folder, source)
+    return (
+        f"{asked.folder} holds {recordings:,} of the 153,516 recordings of VoxCeleb1. Next: "
+        f"kedro run --pipelines=speaker_identification --env=voxceleb --params raw={asked.folder}"
     )

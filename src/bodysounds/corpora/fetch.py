@@ -7,6 +7,7 @@ import shutil
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from bodysounds.corpora.base import some
 from bodysounds.corpora.cryceleb import read_cryceleb
@@ -52,14 +53,15 @@ def fetch_cryceleb(folder: Path) -> int:
     return len(recordings)
 
 
-def unpack(archive: Path, folder: Path) -> None:
+def unpack(archive: Path, folder: Path, content: BinaryIO | None = None) -> None:
     """Unpack a zip archive into a folder; files that are there in full size are left.
 
-    Raises ValueError, before anything is written, for a member that would lie outside the folder,
-    an archive larger than the free disk, and one that is damaged.
+    `content` is what the archive holds, where it is not one file. Raises ValueError, before
+    anything is written, for a member that would lie outside the folder, an archive larger than the
+    free disk, and one that is damaged.
     """
     try:
-        with zipfile.ZipFile(archive) as opened:
+        with zipfile.ZipFile(content or archive) as opened:
             members = [member for member in opened.infolist() if not member.is_dir()]
             root = folder.resolve()
             for member in members:

@@ -11,11 +11,15 @@ from bodysounds.corpora.cryceleb import read_cryceleb
 from bodysounds.corpora.donateacry import read_donateacry
 from bodysounds.corpora.emogator import read_emogator
 from bodysounds.corpora.table import read_table
+from bodysounds.corpora.voxceleb import read_voxceleb
+from bodysounds.corpora.zalo import read_zalo
 
 READERS: Mapping[str, Callable[..., Listing]] = {
     "cryceleb": read_cryceleb,
     "donateacry": read_donateacry,
     "emogator": read_emogator,
+    "voxceleb": read_voxceleb,
+    "zalo": read_zalo,
     "table": read_table,
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bodysounds.params.rules import within
+from bodysounds.params.rules import one_of, within
 
 
 @dataclass(frozen=True)
@@ -21,9 +21,13 @@ class IngestParams:
     """The run stops when more than this share of the listed files is rejected."""
     workers: int = 0
     """Threads that read and hash; 0 takes every core."""
+    duplicates: str = "keep"
+    """Recordings of equal content (sha256): `keep` all, or `drop` all but one, unless a listed
+    trial names them; what is dropped is listed in `rejected`, and is no broken file."""
 
     def __post_init__(self) -> None:
         within("ingest.min_duration_s", self.min_duration_s, 0.0, 60.0)
         within("ingest.silence_dbfs", self.silence_dbfs, -200.0, 0.0)
         within("ingest.max_rejected_share", self.max_rejected_share, 0.0, 1.0)
         within("ingest.workers", self.workers, 0, 1024)
+        one_of("ingest.duplicates", self.duplicates, ("keep", "drop"))
