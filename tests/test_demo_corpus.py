@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 import soundfile
 
-from bodysounds.corpora import demo
+from bodysounds.corpora import _demo_folder, demo
 from bodysounds.corpora._cry_channel import draw_channel, record
 from bodysounds.corpora._cry_synthesis import (
     HYPERPHONATION_HZ,
@@ -136,7 +136,7 @@ def test_a_killed_synthesis_does_not_count(
     with monkeypatch.context() as patch:
         patch.setattr(demo, "_write_corpus", killed)
         # a killed process clears nothing away
-        patch.setattr(demo.shutil, "rmtree", lambda *_, **__: None)
+        patch.setattr(_demo_folder.shutil, "rmtree", lambda *_, **__: None)
         with pytest.raises(KeyboardInterrupt):
             synthesise(folder, SMALL)
     (leftover,) = tmp_path.iterdir()

@@ -6,12 +6,8 @@ growth, room, microphone, background and gain, is drawn anew and says nothing ab
 
 from __future__ import annotations
 
-import json
-import shutil
-import tempfile
-import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +18,14 @@ import soundfile
 from bodysounds.corpora._cry_channel import draw_channel, record
 from bodysounds.corpora._cry_synthesis import SAMPLE_RATE, expiration
 from bodysounds.corpora._cry_voice import aroused, draw_voice, grown
+from bodysounds.corpora._demo_folder import make_once
+from bodysounds.corpora._demo_rules import check_counts, check_ranges, check_switches
 from bodysounds.progress import track
 from bodysounds.types import Floats, Table
 
 VERSION = 3
 """Raised whenever the same parameters make other sounds, so that a kept folder is made again."""
 _VOICE, _GROWTH, _CHANNEL, _CRIES, _NOISE, _LAYOUT = range(6)
-_ABANDONED_S = 3600.0
 
 
 @dataclass(frozen=True)
@@ -50,34 +47,10 @@ class DemoParams:
     """Control: a baby keeps its room, microphone and background, a shortcut to its identity."""
 
     def __post_init__(self) -> None:
-        lowest = {"seed": 0, "n_train": 1, "n_train_one_period": 0, "n_dev": 2, "n_test": 2}
-        for name, low in lowest.items():
-            value = getattr(self, name)
-            if not _is_integer(value) or value < low:
-                raise ValueError(f"demo.{name} must be a whole number from {low}, got {value!r}")
-        pair = self.segments
-        if not _is_range(pair, 1, 999):
-            raise ValueError(
-                "demo.segments must be [fewest, most], whole numbers with "
-                f"1 <= fewest <= most <= 999, got {pair!r}"
-            )
-        for name in ("shared_identity", "constant_channel"):
-            if not isinstance(getattr(self, name), bool):
-                raise ValueError(f"demo.{name} must be true or false, got {getattr(self, name)!r}")
-
-
-def _is_integer(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_range(value: object, low: int, high: int) -> bool:
-    """Whether the value is [fewest, most] between the bounds; YAML may hold anything there."""
-    return (
-        isinstance(value, list)
-        and len(value) == 2
-        and all(map(_is_integer, value))
-        and low <= value[0] <= value[1] <= high
-    )
+        check_counts(self, {"seed": 0, "n_train": 1, "n_train_one_period": 0})
+        check_counts(self, {"n_dev": 2, "n_test": 2})
+        check_ranges(self, ["segments"])
+        check_switches(self, ["shared_identity", "constant_channel"])
 
 
 @dataclass(frozen=True)
@@ -176,28 +149,6 @@ def _write_corpus(root: Path, params: DemoParams) -> None:
         score=np.random.default_rng((params.seed, _LAYOUT, 1)).uniform(size=len(pairs)).round(6)
     )
     sample.to_csv(root / "sample_submission.csv", index=False)
-    record_text = json.dumps(_record(params), indent=2) + "\n"
-    (root / "demo.json").write_text(record_text, encoding="utf-8")
-
-
-def _record(params: DemoParams) -> dict[str, Any]:
-    return {"synthetic": True, "version": VERSION, "params": asdict(params)}
-
-
-def _is_made(folder: Path, params: DemoParams) -> bool:
-    """Whether the folder holds this very corpus; raises where it holds something else."""
-    if not folder.exists():
-        return False
-    try:
-        found = json.loads((folder / "demo.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        if folder.is_dir() and not any(folder.iterdir()):
-            return False
-        raise ValueError(
-            f"{folder} exists and is no demo corpus (no readable demo.json inside), and nothing is "
-            "overwritten: name another folder, or remove this one"
-        ) from None
-    return bool(found == _record(params))
 
 
 def synthesise(folder: Path, params: DemoParams) -> None:
@@ -205,27 +156,6 @@ def synthesise(folder: Path, params: DemoParams) -> None:
 
     Writes metadata.csv, audio/<split>/<baby>/<period>/<baby>_<period>_<index>.wav (16 kHz, mono,
     16 bit, 0.3 to 2.5 s), dev_pairs.csv, test_pairs.csv, sample_submission.csv and demo.json, the
-    same bytes for the same parameters. All is written to a sibling folder that is renamed at the
-    end, so a killed run leaves nothing that looks finished. A demo corpus with other parameters
-    is replaced; any other folder that is not empty raises a ValueError.
+    same bytes for the same parameters. `make_once` says what happens to a folder that is there.
     """
-    folder = Path(folder)
-    if _is_made(folder, params):
-        return
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    prefix = f".{folder.name}.partial-"
-    for leftover in folder.parent.glob(f"{prefix}*"):
-        if time.time() - leftover.stat().st_mtime > _ABANDONED_S:
-            shutil.rmtree(leftover, ignore_errors=True)
-    partial = Path(tempfile.mkdtemp(prefix=prefix, dir=folder.parent))
-    try:
-        _write_corpus(partial / "new", params)
-        if folder.exists():
-            folder.rename(partial / "old")
-        try:
-            (partial / "new").rename(folder)
-        except OSError:  # another process was faster: fine where it made the same
-            if not _is_made(folder, params):
-                raise
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    make_once(folder, VERSION, params, lambda root: _write_corpus(root, params))

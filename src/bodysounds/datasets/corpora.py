@@ -18,30 +18,36 @@ class _RawCorpus(AbstractDataset[Any, Any]):
 
 
 class DemoCorpus(_RawCorpus):
-    """Synthetic cries in the CryCeleb layout, made on the first load and where `demo` differs.
+    """Synthetic sound in a published layout, made on the first load and where `demo` differs.
 
-    `demo` holds the fields of `bodysounds.corpora.demo.DemoParams`; load returns a Corpus.
+    `demo` holds, by task, the fields of that demo's parameters (`bodysounds.corpora.demos.DEMOS`),
+    and `task` chooses; load returns a Corpus.
     """
 
     def __init__(
-        self, *, filepath: str, demo: dict[str, Any], metadata: dict[str, Any] | None = None
+        self,
+        *,
+        filepath: str,
+        task: str,
+        demo: dict[str, dict[str, Any]],
+        metadata: dict[str, Any] | None = None,
     ) -> None:
         self._filepath = Path(filepath)
+        self._task = task
         self._demo = demo
         self.metadata = metadata
 
     def load(self) -> Corpus:
-        from bodysounds.corpora.base import Corpus
-        from bodysounds.corpora.demo import DemoParams, synthesise
+        from bodysounds.corpora.demos import make_demo
 
-        synthesise(self._filepath, DemoParams(**self._demo))
-        return Corpus(root=self._filepath, reader="cryceleb", name="demo", synthetic=True)
+        return make_demo(self._task, self._filepath, self._demo)
 
     def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath), "demo": self._demo}
+        about = {"filepath": str(self._filepath), "task": self._task}
+        return {**about, "demo": self._demo.get(self._task)}
 
     def _exists(self) -> bool:
-        return (self._filepath / "metadata.csv").is_file()
+        return (self._filepath / "demo.json").is_file()
 
 
 class FolderCorpus(_RawCorpus):
