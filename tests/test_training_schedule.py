@@ -70,7 +70,7 @@ def test_a_schedule_is_called_by_name() -> None:
 @pytest.mark.parametrize(
     ("schedule", "message"),
     [
-        ([], "a list of one of warmup_cosine, cyclic, plateau, constant"),
+        ([], "a list of one of warmup_cosine, cyclic, plateau, step, constant"),
         ([{"name": "constant"}] * 2, "a list of one of"),
         ({"name": "constant"}, "a list of one of"),
         ([{"name": "linear"}], "must be one of .* got 'linear'"),

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path, PurePosixPath
-from typing import Any
+from pathlib import Path
 
-from kedro.io import AbstractVersionedDataset, DatasetError, Version
+from kedro.io import DatasetError
 
-from bodysounds.datasets.local import exists, glob
+from bodysounds.datasets.stored import StoredWeights
 from bodysounds.types import Encoder
 
 logger = logging.getLogger(__name__)
 
 
-class EncoderDataset(AbstractVersionedDataset[Any, Any]):
+class EncoderDataset(StoredWeights):
     """A safetensors file with architecture, front end and training record as its metadata.
 
     Where `filepath` itself is a file, or a folder that SpeechBrain published, it is loaded as it
@@ -23,30 +22,10 @@ class EncoderDataset(AbstractVersionedDataset[Any, Any]):
     version: encoders by themselves.
     """
 
-    def __init__(
-        self,
-        *,
-        filepath: str,
-        version: Version | None = None,
-        metadata: dict[str, Any] | None = None,
-    ) -> None:
-        path = PurePosixPath(Path(filepath).expanduser().as_posix())
-        super().__init__(path, version, exists, glob)
-        self.metadata = metadata
-
-    def resolve_load_version(self) -> str | None:
-        """Return the version that load takes; a single file has none."""
-        return None if self._single else super().resolve_load_version()
-
-    @property
-    def _single(self) -> bool:
-        path = Path(self._filepath)
-        return path.is_file() or (path / "embedding_model.ckpt").is_file()
-
     def load(self) -> Encoder:
         from bodysounds.models.encoder import load_encoder
 
-        path = Path(self._filepath if self._single else self._get_load_path())
+        path = self._to_load()
         logger.info("the encoder is %s", path)
         return load_encoder(path)
 
@@ -63,14 +42,3 @@ class EncoderDataset(AbstractVersionedDataset[Any, Any]):
         save_encoder(path, data)
         for number, best in enumerate(data.best, start=1):
             save_encoder(path.with_name(f"best_{number}.safetensors"), best)
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath), "version": self._version}
-
-    def _exists(self) -> bool:
-        if self._single:
-            return True
-        try:
-            return Path(self._get_load_path()).is_file()
-        except DatasetError:
-            return False

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
 from bodysounds.models.network import EmbeddingNetwork, build_body, detached
+from bodysounds.models.stored import WITHOUT_NETWORK, newest_version, read_stored, write_stored
 
 FORMAT = "bodysounds.encoder/1"
-# one key only: safetensors writes several in random order, and equal encoders would differ
-METADATA = "bodysounds"
 RETRAIN = "give an encoder that train_embedding saved"
 
 
@@ -30,9 +25,10 @@ class Encoder:
     state: dict[str, Tensor]
     """Weights of the network by name, on the CPU."""
     architecture: dict[str, Any]
-    """name (ecapa), n_mels, channels, depth, dim."""
+    """name and the options of `models.network.BODIES`: ecapa n_mels, channels, depth, dim; resnet18
+    width, dim."""
     front_end: dict[str, Any]
-    """name, sample_rate (Hz), n_mels, mean_over."""
+    """name, sample_rate (Hz), n_mels, mean_over; stft_image has the options of `StftImage`."""
     training: dict[str, Any] = field(default_factory=dict)
     """How it was trained: seed, epochs, chosen epoch, dev EER, parameters. Plain JSON values."""
     best: tuple[Encoder, ...] = ()
@@ -56,6 +52,37 @@ def untrained(encoder: Encoder, seed: int) -> Encoder:
         front_end=dict(encoder.front_end),
         training={"seed": seed, "epochs": 0},
     )
+
+
+def network_of(encoder: Encoder) -> Encoder:
+    """Return the encoder without its backend; one that has none as it is."""
+    if encoder.architecture["name"] != "backend":
+        return encoder
+    prefix = "network."
+    return replace(
+        encoder,
+        state={
+            name.removeprefix(prefix): weight
+            for name, weight in encoder.state.items()
+            if name.startswith(prefix)
+        },
+        architecture=encoder.architecture["network"],
+        front_end=encoder.front_end | {"mean_over": encoder.architecture["over"]},
+    )
+
+
+def backend_part(encoder: Encoder, part: str) -> Encoder | None:
+    """Return the encoder without its backend (`plain`), or with one part of it alone.
+
+    None where it has no such part.
+    """
+    parts = list(encoder.architecture.get("dims", ()))
+    if part == "plain" and parts:
+        return network_of(encoder)
+    if part not in parts:
+        return None
+    shares = torch.tensor([float(own == part) for own in parts])
+    return replace(encoder, state=encoder.state | {"shares": shares})
 
 
 def state_sha256(state: Mapping[str, Tensor]) -> str:
@@ -94,25 +121,13 @@ def check_state(encoder: Encoder, where: str, remedy: str = RETRAIN) -> None:
 
 def save_encoder(path: str | Path, encoder: Encoder) -> None:
     """Write an encoder to a .safetensors file, all or nothing; equal encoders give equal bytes."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     about = {
         "format": FORMAT,
         "architecture": encoder.architecture,
         "front_end": encoder.front_end,
         "training": encoder.training,
     }
-    state = {name: weight.contiguous() for name, weight in encoder.state.items()}
-    content = save(state, {METADATA: json.dumps(about, sort_keys=True, allow_nan=False)})
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with open(partial, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_stored(path, encoder.state, about)
 
 
 def load_encoder(path: str | Path) -> Encoder:
@@ -128,37 +143,18 @@ def load_encoder(path: str | Path) -> Encoder:
     path = Path(path).expanduser()
     if is_pretrained(path):
         return load_pretrained(path)
-    file = _find(path)
-    try:
-        with safe_open(file, framework="pt") as opened:
-            metadata = opened.metadata() or {}
-            state = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
-    except SafetensorError as error:
-        raise ValueError(
-            f"{file} is no safetensors file, or cut short ({error}): {RETRAIN}"
-        ) from error
-    try:
-        about = json.loads(metadata[METADATA])
-        if about["format"] != FORMAT:
-            raise ValueError(f"{file} has the format {about['format']!r}, not {FORMAT!r}")
-        encoder = Encoder(state, about["architecture"], about["front_end"], about["training"])
-    except (KeyError, TypeError, json.JSONDecodeError) as error:
-        raise ValueError(
-            f"{file} does not say what network its weights belong to: {RETRAIN}"
-        ) from error
-    check_state(encoder, str(file))
-    return encoder
-
-
-def _find(path: Path) -> Path:
-    if path.is_file():
-        return path
-    if not path.exists():
-        raise ValueError(f"{path} does not exist: {RETRAIN}, a .safetensors file or its folder")
-    versions = sorted(path.glob("*/*.safetensors")) or sorted(path.glob("*.safetensors"))
-    if not versions:
+    file = newest_version(path, RETRAIN)
+    if file is None:
         raise ValueError(
             f"{path} holds no <version>/<name>.safetensors and no embedding_model.ckpt: {RETRAIN}, "
             "or one of SpeechBrain's pretrained folders"
         )
-    return versions[-1]
+    state, about = read_stored(file, RETRAIN)
+    try:
+        if about["format"] != FORMAT:
+            raise ValueError(f"{file} has the format {about['format']!r}, not {FORMAT!r}")
+        encoder = Encoder(state, about["architecture"], about["front_end"], about["training"])
+    except KeyError as error:
+        raise ValueError(f"{file} {WITHOUT_NETWORK}: {RETRAIN}") from error
+    check_state(encoder, str(file))
+    return encoder

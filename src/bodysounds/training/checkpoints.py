@@ -101,14 +101,25 @@ def training_key(
 
     That is the parameters, the samples and tables, the encoder to start from, and the code.
     """
+    spans = b"".join(spans.tobytes() + b"|" for spans in side_table.spans)
+    return content_key(packed, (side_table.table, trials), params, init, spans)
+
+
+def content_key(
+    packed: Packed,
+    tables: Iterable[Table],
+    params: dict[str, Any],
+    init: Encoder | None,
+    more: bytes = b"",
+) -> str:
+    """Return the sha256, in hex, of waveforms, tables, parameters, an encoder and the code."""
     digest = hashlib.sha256()
     digest.update(json.dumps(params, sort_keys=True, default=str).encode())
     digest.update(f"{torch.__version__} {packed.sample_rate}".encode())
     digest.update(np.ascontiguousarray(packed.samples).data)
-    for table in (packed.index, side_table.table, trials):
+    for table in (packed.index, *tables):
         digest.update(_table_bytes(table))
-    for spans in side_table.spans:
-        digest.update(spans.tobytes() + b"|")
+    digest.update(more)
     if init is not None:
         digest.update(json.dumps([init.architecture, init.front_end], sort_keys=True).encode())
         digest.update(state_sha256(init.state).encode())

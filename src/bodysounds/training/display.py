@@ -9,7 +9,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 
 class TrainingBar:
-    """Steps done and left, with the epoch, the loss and the last dev EER."""
+    """Steps done and left, with the epoch, the loss and dev's last EER or accuracy."""
 
     def __init__(self, n_steps: int, n_epochs: int) -> None:
         self.n_epochs = n_epochs
@@ -34,11 +34,20 @@ class TrainingBar:
     ) -> None:
         self.progress.stop()
 
-    def show(self, step: int, epoch: int, loss: float | None, dev_eer: float | None) -> None:
+    def show(
+        self,
+        step: int,
+        epoch: int,
+        loss: float | None,
+        dev_eer: float | None,
+        dev_accuracy: float | None = None,
+    ) -> None:
         """Show that `step` steps are done, in an epoch counted from 1."""
         words = [f"epoch {epoch}/{self.n_epochs}"]
         if loss is not None:
             words.append(f"loss {loss:.3f}")
         if dev_eer is not None:
             words.append(f"dev EER {100 * dev_eer:.1f}%")
+        if dev_accuracy is not None:
+            words.append(f"dev accuracy {100 * dev_accuracy:.1f}%")
         self.progress.update(self.task, completed=step, description="  ".join(words))

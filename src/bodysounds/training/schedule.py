@@ -10,26 +10,27 @@ OPTIONS = {
     "warmup_cosine": ("warmup_share",),
     "cyclic": ("base_lr", "step_size"),
     "plateau": ("factor", "patience"),
+    "step": ("factor", "every"),
     "constant": (),
 }
 # a figure counts as better where it is lower by this share
 IMPROVEMENT = 1e-4
 
 
-def check_schedule(specs: Sequence[Mapping[str, Any]], peak: float) -> None:
+def check_schedule(
+    specs: Sequence[Mapping[str, Any]], peak: float, stage: str = "train_embedding"
+) -> None:
     """Raise ValueError unless this is a list of one schedule with all its options in range."""
     names = ", ".join(OPTIONS)
     if not isinstance(specs, Sequence) or len(specs) != 1 or not isinstance(specs[0], Mapping):
-        raise ValueError(
-            f"train_embedding.schedule must be a list of one of {names}, got {specs!r}"
-        )
+        raise ValueError(f"{stage}.schedule must be a list of one of {names}, got {specs!r}")
     options = dict(specs[0])
     name = options.pop("name", None)
     if name not in OPTIONS:
-        raise ValueError(f"train_embedding.schedule[].name must be one of {names}, got {name!r}")
+        raise ValueError(f"{stage}.schedule[].name must be one of {names}, got {name!r}")
     if set(options) != set(OPTIONS[name]):
         raise ValueError(
-            f"train_embedding.schedule {name} takes {', '.join(OPTIONS[name]) or 'no option'}, "
+            f"{stage}.schedule {name} takes {', '.join(OPTIONS[name]) or 'no option'}, "
             f"got {', '.join(options) or 'none'}"
         )
     rules = {
@@ -38,6 +39,7 @@ def check_schedule(specs: Sequence[Mapping[str, Any]], peak: float) -> None:
         "step_size": lambda value: value >= 1,
         "factor": lambda value: 0 < value < 1,
         "patience": lambda value: value >= 0,
+        "every": lambda value: value >= 1,
     }
     ranges = {
         "warmup_share": "[0, 0.9]",
@@ -45,12 +47,13 @@ def check_schedule(specs: Sequence[Mapping[str, Any]], peak: float) -> None:
         "step_size": "steps, 1 or more",
         "factor": "(0, 1)",
         "patience": "epochs, 0 or more",
+        "every": "epochs, 1 or more",
     }
     for key, value in options.items():
         number = isinstance(value, int | float) and not isinstance(value, bool)
         if not number or not rules[key](value):
             raise ValueError(
-                f"train_embedding.schedule {name}: {key} must lie in {ranges[key]}, got {value!r}"
+                f"{stage}.schedule {name}: {key} must lie in {ranges[key]}, got {value!r}"
             )
 
 
@@ -75,7 +78,8 @@ def learning_rate(
     peak : float
         The highest rate.
     figures : list of float
-        What each finished epoch was judged by, lower is better; only `plateau` reads it.
+        What each finished epoch was judged by, lower is better; `plateau` reads it, and `step`
+        how many there are.
     stretch : float
         Length of an epoch in steps against that of the training that the spec was written for;
         only `cyclic` counts in steps.
@@ -87,6 +91,8 @@ def learning_rate(
         return cyclic(step, spec["base_lr"], peak, spec["step_size"] * stretch)
     if name == "plateau":
         return plateau(figures, peak, spec["factor"], spec["patience"])
+    if name == "step":
+        return float(peak * spec["factor"] ** (len(figures) // spec["every"]))
     return peak
 
 

@@ -1,0 +1,208 @@
+"""Train a closed-set classifier: set up, epochs, choice, hand over."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+
+import pandas as pd
+
+from bodysounds.audio.packed import Packed
+from bodysounds.models.classifier import Classifier
+from bodysounds.models.encoder import Encoder
+from bodysounds.models.network import detached
+from bodysounds.params import TrainClassifierParams
+from bodysounds.training.checkpoints import CHECKPOINT, weights_of
+from bodysounds.training.classifier_setup import (
+    ClassifierTraining,
+    architecture,
+    effective,
+    features,
+    set_up,
+)
+from bodysounds.training.classifier_start import load_start
+from bodysounds.training.classifier_step import check_finite, dev_figures, train_mode, train_step
+from bodysounds.training.display import TrainingBar
+from bodysounds.training.state import State
+from bodysounds.types import Table
+
+log = logging.getLogger(__name__)
+
+HISTORY = (
+    "epoch", "step", "loss", "loss_cross_entropy", "loss_contrastive_center", "train_accuracy",
+    "dev_accuracy", "dev_loss", "learning_rate", "center_learning_rate", "seconds",
+    "items_per_second", "chosen",
+)  # fmt: skip
+
+
+def train_classifier(
+    packed: Packed,
+    examples: Table,
+    params: TrainClassifierParams,
+    init: Encoder | None = None,
+) -> tuple[Classifier, Table]:
+    """Return the classifier of the epoch that dev chose, and a row an epoch.
+
+    A run that was killed goes on from its last checkpoint in `params.work_dir` and, on a CPU, ends
+    with the same bytes; anything else than equal parameters, data and code starts anew.
+
+    Parameters
+    ----------
+    examples : Table
+        segment_id, label (str), subset. train teaches and its labels are the classes; dev chooses
+        the epoch: the highest accuracy, then the lowest loss, then the earlier; test is not heard.
+    init : Encoder, optional
+        Weights to start from, all of which must fit; `load_start(params.init_from)` where None.
+
+    Returns
+    -------
+    classifier : Classifier
+    history : Table
+        epoch and step (counted from 1); loss, the sum that is minimised; loss_cross_entropy and
+        loss_contrastive_center, before its weight; train_accuracy, while learning, on changed
+        crops; dev_accuracy and dev_loss (cross-entropy), on the start of each recording;
+        learning_rate, center_learning_rate; seconds, items_per_second; chosen. What belongs to the
+        contrastive-center loss is NaN where it is left out.
+
+    Raises ValueError for fewer than two classes, no dev, an init that does not fit, and a loss that
+    is not finite.
+    """
+    if init is None and params.init_from is not None:
+        init = load_start(params.init_from)
+    run = set_up(packed, examples, params, init)
+    state = restore(run)
+    fit(run, state)
+    best = state.kept[0]
+    weights = run.store.read(weights_of(best))
+    if weights is None:
+        raise ValueError(
+            f"the weights of epoch {best} are gone from {run.store.folder}: run the training "
+            "again, and let nothing else empty the folder meanwhile"
+        )
+    training = record(run, state)
+    encoder = Encoder(
+        weights["body"], architecture(params), features(params, packed.sample_rate), training
+    )
+    run.store.clear()
+    return Classifier(encoder, weights["head"], run.labels, training), table(state)
+
+
+def fit(run: ClassifierTraining, state: State) -> None:
+    """Train from where `state` stands to the last step."""
+    n_epochs = -(-run.n_steps // len(run.plan(0)))
+    with TrainingBar(run.n_steps, n_epochs) as bar:
+        while state.epoch < n_epochs:
+            train_epoch(run, state, bar)
+            close_epoch(run, state, n_epochs)
+            if state.epoch == n_epochs or state.step - state.saved >= run.params.checkpoint_every:
+                save(run, state)
+
+
+def train_epoch(run: ClassifierTraining, state: State, bar: TrainingBar) -> None:
+    """Take the steps that are left of the epoch under way."""
+    plan = run.plan(state.epoch)
+    plan = plan[: run.n_steps - (state.step - state.batch)]
+    train_mode(run)
+    dev = state.history[-1]["dev_accuracy"] if state.history else None
+    while state.batch < len(plan):
+        begin = time.perf_counter()
+        batch = plan[state.batch]
+        figures = train_step(run, batch, state)
+        n_samples = len(batch) * run.image.n_samples
+        state.add(figures, len(batch), n_samples, time.perf_counter() - begin)
+        bar.show(state.step, state.epoch + 1, figures["loss"], None, dev)
+        due = state.step - state.saved >= run.params.checkpoint_every
+        if due and state.batch < len(plan):
+            save(run, state)
+
+
+def close_epoch(run: ClassifierTraining, state: State, n_epochs: int) -> None:
+    """Close the epoch: its means, what dev says, and its weights where they are the best."""
+    dev = dev_figures(run)
+    check_finite(run, dev["dev_loss"], state)
+    row = {"epoch": state.epoch + 1, "step": state.step, **state.means(), **dev}
+    row["learning_rate"] = float(run.optimiser.param_groups[0]["lr"])
+    if run.center_optimiser is not None:
+        row["center_learning_rate"] = float(run.center_optimiser.param_groups[0]["lr"])
+    row |= {"seconds": state.seconds, "items_per_second": state.items / state.seconds}
+    log.info(
+        "epoch %d of %d: cross-entropy %.4f%s, accuracy %.1f%% in train, %.1f%% in dev, %.0f "
+        "recordings a second", row["epoch"], n_epochs, row["loss_cross_entropy"],
+        f", contrastive-center {row['loss_contrastive_center']:.2e}" if run.centers else "",
+        100 * row["train_accuracy"], 100 * row["dev_accuracy"], row["items_per_second"],
+    )  # fmt: skip
+    state.close_epoch(row)
+    state.kept = [best_epoch(state.history)]
+    if state.epoch in state.kept:
+        weights = {"body": detached(run.module.body), "head": detached(run.head)}
+        run.store.write(weights_of(state.epoch), weights)
+
+
+def best_epoch(history: list[dict[str, float]]) -> int:
+    """Return the epoch, counted from 1, of the highest dev accuracy, then the lowest dev loss."""
+    keys = [(-row["dev_accuracy"], row["dev_loss"]) for row in history]
+    return keys.index(min(keys)) + 1
+
+
+def save(run: ClassifierTraining, state: State) -> None:
+    """Write a checkpoint, and remove the weights that it no longer names."""
+    state.saved = state.step
+    parts = _parts(run)
+    content = {name: part.state_dict() for name, part in parts.items()}
+    run.store.write(CHECKPOINT, {"state": state.to_dict(), **content})
+    run.store.keep_only([CHECKPOINT, *map(weights_of, state.kept)])
+
+
+def restore(run: ClassifierTraining) -> State:
+    """Return the state of the last checkpoint, its weights loaded, or a new one."""
+    content = run.store.read(CHECKPOINT)
+    if content is None:
+        return State()
+    state = State.from_dict(content["state"])
+    if any(run.store.read(weights_of(epoch)) is None for epoch in state.kept):
+        return State()
+    for name, part in _parts(run).items():
+        part.load_state_dict(content[name])
+    log.info("resumed after epoch %d, batch %d", state.epoch, state.batch)
+    return state
+
+
+def _parts(run: ClassifierTraining) -> dict[str, Any]:
+    parts = {
+        "body": run.module.body,
+        "head": run.head,
+        "optimiser": run.optimiser,
+        "centers": run.centers,
+        "center_optimiser": run.center_optimiser,
+    }
+    return {name: part for name, part in parts.items() if part is not None}
+
+
+def table(state: State) -> Table:
+    """Return a row an epoch."""
+    history = pd.DataFrame(state.history)
+    history["chosen"] = history["epoch"].isin(state.kept)
+    return history.reindex(columns=list(HISTORY)).astype({"epoch": "int64", "step": "int64"})
+
+
+def record(run: ClassifierTraining, state: State) -> dict[str, Any]:
+    """Return what the classifier says of its training; equal for equal runs, so without times."""
+    row = state.history[state.kept[0] - 1]
+    return {
+        "seed": run.params.seed,
+        "epochs": len(state.history),
+        "chosen_epoch": state.kept[0],
+        "steps": int(row["step"]),
+        "audio_s": state.heard / run.packed.sample_rate,
+        "dev_accuracy": row["dev_accuracy"],
+        "dev_loss": row["dev_loss"],
+        "losses": {name: value for name, value in row.items() if name.startswith("loss")},
+        "parameters": effective(run.params),
+        "device": run.device.type,
+        "precision": "bf16" if run.bf16 else "float32",
+        "n_classes": len(run.labels),
+        "n_train": len(run.train.labels),
+        "n_dev": len(run.dev.labels),
+        "init": run.started,
+    }
