@@ -12,27 +12,33 @@ import test_pretrained
 import torch
 from kedro.config import OmegaConfigLoader
 
-from bodysounds.models.encoder import load_encoder
+from bodysounds.models.encoder import Encoder, load_encoder, untrained
 from bodysounds.models.network import EmbeddingNetwork
 from bodysounds.params import TrainEmbeddingParams
 from bodysounds.training.embedding import train_encoder
 from bodysounds.training.setup import architecture, features
 from bodysounds.training.start import start_from
 
-NAMES = ("ours", "aam_baseline", "triplet_2023")
+NAMES = ("ours", "aam_baseline", "triplet_2023", "large_margin", "zalo_2020")
 PUBLISHED = ("aam_baseline", "triplet_2023")
 
 
-def recipe(project_dir: Path, name: str, **runtime: Any) -> dict[str, Any]:
+def recipe(
+    project_dir: Path,
+    name: str,
+    env: str = "base",
+    task: str = "cry_verification",
+    **runtime: Any,
+) -> dict[str, Any]:
     loader = OmegaConfigLoader(
         str(project_dir / "conf"),
-        env="base",
+        env=env,
         base_env="base",
         default_run_env="local",
         runtime_params={"recipe": name, **runtime},
         merge_strategy={"parameters": "soft"},
     )
-    chosen: dict[str, Any] = loader["parameters"]["cry_verification"]["train_embedding"]
+    chosen: dict[str, Any] = loader["parameters"][task]["train_embedding"]
     return chosen
 
 
@@ -118,6 +124,51 @@ def test_ours_is_what_it_was(project_dir: Path) -> None:
     assert (p.keep_best, p.average_best, p.refit, p.defects) == (1, False, None, [])
 
 
+def test_large_margin_is_fine_tuning_as_published(project_dir: Path) -> None:
+    p = TrainEmbeddingParams(**recipe(project_dir, "large_margin", init_from="/an/encoder"))
+    ours = TrainEmbeddingParams(**recipe(project_dir, "ours"))
+    # arXiv 2010.11255: margin 0.5, crops of up to 6 s, a low rate, no SpecAugment, no speeds
+    assert [(loss["name"], loss["margin"]) for loss in p.losses] == [("aam", 0.5)]
+    assert p.crop_s[1] == 6.0
+    assert p.learning_rate <= ours.learning_rate / 10
+    assert "spec_augment" not in [step["name"] for step in p.augment]
+    assert p.speeds == [1.0]
+    assert p.head_from_means
+    assert p.layer_decay < 1
+    assert p.init_from == "/an/encoder"
+    # it goes on with the network of ours
+    assert architecture(p) == architecture(ours)
+    assert features(p, 16_000) == features(ours, 16_000)
+
+
+@pytest.mark.parametrize(
+    ("env", "task"),
+    [
+        ("emogator", "cry_verification"),
+        ("donateacry", "cry_verification"),
+        ("zalo", "speaker_verification"),
+        ("voxceleb", "speaker_verification"),
+    ],
+)
+def test_large_margin_goes_on_with_the_network_of_ours(
+    project_dir: Path, env: str, task: str
+) -> None:
+    ours, tuned = (
+        TrainEmbeddingParams(**recipe(project_dir, name, env, task))
+        for name in ("ours", "large_margin")
+    )
+    assert architecture(tuned) == architecture(ours)
+    assert features(tuned, 16_000) == features(ours, 16_000)
+
+
+def test_zalo_learns_from_short_crops(project_dir: Path) -> None:
+    p = TrainEmbeddingParams(**recipe(project_dir, "zalo_2020", task="speaker_verification"))
+    assert p.crop_s == [0.75, 0.75]
+    assert p.min_seconds_per_subject == 1.0
+    assert p.init_from is None
+    assert (p.train_session, p.validate_session) == (None, None)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_the_network_shrinks_from_the_command_line(project_dir: Path, name: str) -> None:
     chosen = recipe(project_dir, name, channels=16, dim=8, audio_budget_s=60, refit="train+dev")
@@ -135,17 +186,16 @@ def test_a_recipe_trains(project_dir: Path, tmp_path: Path, name: str) -> None:
         # three seconds of every crop are heard by the tests of crops
         "crop_s": [0.3, 0.5],
     }  # fmt: skip
-    encoder, _, history = train_encoder(*corpus, TrainEmbeddingParams(**chosen))
+    p = TrainEmbeddingParams(**chosen)
+    init = untrained(Encoder({}, architecture(p), features(p, made.RATE)), seed=1)
+    start = init if p.head_from_means else None
+    encoder, _, history = train_encoder(*corpus, p, start)
     assert len(history) == 2
     validated = {"validation_loss", "validation_accuracy", "validation_active"} & set(history)
-    assert (
-        validated
-        == {
-            "ours": set(),
-            "aam_baseline": {"validation_loss", "validation_accuracy"},
-            "triplet_2023": {"validation_loss", "validation_active"},
-        }[name]
-    )
+    assert validated == {
+        "aam_baseline": {"validation_loss", "validation_accuracy"},
+        "triplet_2023": {"validation_loss", "validation_active"},
+    }.get(name, set())
     assert encoder.training["n_subjects"] == {"triplet_2023": 17}.get(name, 20)
     assert encoder.training["n_validation"] == {"aam_baseline": 20, "triplet_2023": 3}.get(name, 0)
     assert len(encoder.best) == (2 if name == "triplet_2023" else 0)

@@ -41,10 +41,12 @@ def mean_normalise(features: Tensor, over: str = "band") -> Tensor:
     """Subtract a mean from log-mel features; (batch, frames, n_mels) stays that shape.
 
     `over` is `band` (each band's mean over time goes, and with it a constant microphone, room and
-    average timbre) or `clip` (one mean goes, the level; timbre and microphone stay). It comes after
-    the crop, so that a crop is treated in training as a side is in scoring. Raises ValueError for
-    another `over`.
+    average timbre), `clip` (one mean goes, the level; timbre and microphone stay) or `none`, for
+    what does it by itself. It comes after the crop, so that a crop is treated in training as a side
+    is in scoring. Raises ValueError for another `over`.
     """
+    if over == "none":
+        return features
     if over == "band":
         return features - features.mean(dim=1, keepdim=True)
     if over == "clip":

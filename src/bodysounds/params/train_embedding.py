@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from bodysounds.losses.options import check_losses
+from bodysounds.models.stages import stages_of
 from bodysounds.params.rules import one_of, within
 from bodysounds.training.schedule import check_schedule
 
@@ -45,7 +47,17 @@ class TrainEmbeddingParams:
     SpeechBrain's."""
     init_strict: bool = True
     """Every weight must fit; false loads those that do, and says which did not."""
+    head_from_means: bool = False
+    """The classes of the loss aam begin at the mean embeddings that init_from gives the subjects of
+    train, instead of anywhere."""
+    freeze: list[str] = field(default_factory=list)
+    """Stages of the network that stay as init_from has them, batch norms too: `block_0` to
+    `block_<depth>`, `join`, `pooling`, `embedding`."""
+    layer_decay: float = 1.0
+    """A stage learns at learning_rate * layer_decay ** (stages above it); losses at the whole."""
     # who teaches, and who validates
+    min_seconds_per_subject: float = 0.0
+    """Subjects with less audio in all (seconds) teach nothing."""
     train_session: str | None = None
     """Only this session's sides teach, of the subjects that have it; null takes every session."""
     validate_session: str | None = None
@@ -63,6 +75,9 @@ class TrainEmbeddingParams:
     """The losses see embeddings of unit length; matters to euclidean distances alone."""
     augment: list[dict[str, Any]] = field(default_factory=list)
     """Augmentations in order: `tilt`, `noise`, `spec_augment`, each with its options."""
+    speeds: list[float] = field(default_factory=lambda: [1.0])
+    """Subjects are heard at these speeds, one drawn for each subject of a batch, pitch and formants
+    moving along; at another speed than 1 a subject counts as another subject."""
     # batches
     subjects_per_batch: int = 16
     """P: different subjects in a batch."""
@@ -101,6 +116,10 @@ class TrainEmbeddingParams:
     defects: list[str] = field(default_factory=list)
     """Faults of the published triplet solution, to repeat its figure: `draw_with_replacement`,
     `pad_crops`, `frozen_batch_norm`, `validation_gradients`, `choose_by_loss`, `no_seed`."""
+    backend: list[str] = field(default_factory=list)
+    """A linear discriminant backend, fitted on train at the end and saved with the encoder: on the
+    embeddings (`network`), on the long-term statistics of the log-mel features, which know the
+    microphone too (`statistics`), or on both; dev chooses shrinkage and shares."""
     # machine
     device: str = "auto"
     """`auto`, `cpu`, `cuda` or `cuda:N`."""
@@ -146,12 +165,52 @@ class TrainEmbeddingParams:
                 step.get("name"),
                 ("tilt", "noise", "spec_augment"),
             )
+        self._check_speeds()
+        self._check_fine_tuning()
+        for part in self.backend:
+            one_of("train_embedding.backend[]", part, ("network", "statistics"))
         for name in self.defects:
             one_of("train_embedding.defects[]", name, DEFECTS)
         check_schedule(self.schedule, self.learning_rate)
         losses = check_losses(self.losses)
         self._check_pairs([name for name in losses if name in OF_PAIRS])
         self._check_validation("aam" in losses)
+
+    def _check_fine_tuning(self) -> None:
+        names = tuple(stages_of({"name": "ecapa", "depth": self.depth}))
+        for stage in self.freeze:
+            one_of("train_embedding.freeze[]", stage, names)
+        if set(self.freeze) == set(names):
+            raise ValueError(
+                "train_embedding.freeze names every stage, so that nothing of the network would "
+                "learn: leave one out"
+            )
+        within("train_embedding.layer_decay", self.layer_decay, 0.01, 1.0)
+        within("train_embedding.min_seconds_per_subject", self.min_seconds_per_subject, 0.0, 1e6)
+        one_of("train_embedding.head_from_means", self.head_from_means, (True, False))
+        if self.head_from_means and "aam" not in [loss.get("name") for loss in self.losses]:
+            raise ValueError(
+                "train_embedding.head_from_means sets the classes of the loss aam, and losses has "
+                "none: add aam, or set head_from_means: false"
+            )
+
+    def _check_speeds(self) -> None:
+        for speed in self.speeds:
+            within("train_embedding.speeds[]", speed, 0.5, 2.0)
+            if abs(100 * speed - round(100 * speed)) > 1e-6:
+                raise ValueError(
+                    f"train_embedding.speeds[] must be a whole number of hundredths, got {speed!r}"
+                )
+        if 1.0 not in self.speeds or len(set(self.speeds)) < len(self.speeds):
+            raise ValueError(
+                "train_embedding.speeds must hold 1.0, the speed at which dev and test are heard, "
+                f"and none twice, got {self.speeds}"
+            )
+        if len(self.speeds) > 1 and "pad_crops" in self.defects:
+            raise ValueError(
+                f"train_embedding.speeds {self.speeds} and the defect pad_crops do not go "
+                "together: leave one of them out"
+            )
 
     def _check_pairs(self, of_pairs: list[str]) -> None:
         alone = self.crops_per_subject < 2 and "draw_with_replacement" not in self.defects
@@ -199,3 +258,13 @@ class TrainEmbeddingParams:
     def validates(self) -> bool:
         """Whether some of train is kept for validation."""
         return self.validation_share > 0 or self.validate_session is not None
+
+
+def check_no_start(parameters: Mapping[str, Any]) -> None:
+    """Raise ValueError where parameters that have no encoder to start from need one."""
+    for name, off in (("head_from_means", "false"), ("freeze", "[]")):
+        if parameters.get(name):
+            raise ValueError(
+                f"train_embedding.{name} is {parameters[name]!r} and there is nothing to start "
+                f"from: give --params init_from=/path/of/an/encoder, or {name}: {off}"
+            )

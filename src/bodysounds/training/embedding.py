@@ -13,9 +13,10 @@ from bodysounds.audio.packed import Packed
 from bodysounds.models.encoder import Encoder
 from bodysounds.params import TrainEmbeddingParams
 from bodysounds.sides import SideTable
+from bodysounds.training.backend import choice_of, with_backend
 from bodysounds.training.best import Choice, Weights, choose, kept_weights
 from bodysounds.training.loop import fit, restore
-from bodysounds.training.refit import refit
+from bodysounds.training.refit import refit, refit_sources
 from bodysounds.training.run import Training
 from bodysounds.training.setup import Given, architecture, effective, features, set_up
 from bodysounds.training.state import State
@@ -71,8 +72,25 @@ def train_encoder(
     choice = choose(run, state)
     dev_encoder = hand_over(run, state, choice, started)
     encoder = refit(given, run, state, choice, dev_encoder) if params.refit else dev_encoder
+    if params.backend:
+        encoder, dev_encoder = add_backends(given, run, encoder, dev_encoder)
     run.store.clear()
     return encoder, dev_encoder, table(state, choice)
+
+
+def add_backends(
+    given: Given, run: Training, encoder: Encoder, dev_encoder: Encoder
+) -> tuple[Encoder, Encoder]:
+    """Return both with a backend of their own; dev chooses how those are fitted."""
+    dev = run.dev
+    assert dev is not None
+    chosen = with_backend(
+        dev_encoder, given.packed, run.sources, given.params, (dev, run.side_table)
+    )
+    if encoder is dev_encoder:
+        return chosen, chosen
+    again = choice_of(chosen)
+    return with_backend(encoder, given.packed, refit_sources(given), given.params, again), chosen
 
 
 def hand_over(

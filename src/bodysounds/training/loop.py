@@ -55,7 +55,7 @@ def close_epoch(run: Training, state: State, epochs: int) -> None:
         dev_eer, dev_auc = dev_rates(run.module, run.packed, run.side_table, run.dev)
         row |= {"dev_eer": dev_eer, "dev_auc": dev_auc}
     row |= {
-        "learning_rate": float(run.optimiser.param_groups[0]["lr"]),
+        "learning_rate": max(float(group["lr"]) for group in run.optimiser.param_groups),
         "audio_s": state.heard / run.packed.sample_rate,
         "seconds": state.seconds,
         "items_per_second": state.items / state.seconds,

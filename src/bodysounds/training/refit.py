@@ -14,7 +14,7 @@ from bodysounds.training.run import Course, Training
 from bodysounds.training.setup import Given, build
 from bodysounds.training.state import State
 from bodysounds.training.step import followed
-from bodysounds.training.subjects import choose_sources
+from bodysounds.training.subjects import Sources, choose_sources
 
 log = logging.getLogger(__name__)
 
@@ -43,9 +43,7 @@ def refit(
         validation_share=0.0,
         defects=[name for name in params.defects if name != "choose_by_loss"],
     )
-    sources = choose_sources(given.side_table, plain, SUBSETS)
-    if sources.validation is not None:
-        sources = replace(sources, validation=None)
+    sources = refit_sources(replace(given, params=plain))
     module, parts, _ = build(replace(given, params=plain), sources)
     store = Store(run.store.folder / "refit")
     anew = replace(
@@ -65,6 +63,13 @@ def refit(
         training=record(dev_encoder.training, anew, after, choice),
         best=(),
     )
+
+
+def refit_sources(given: Given) -> Sources:
+    """Return train and dev as teachers; nobody validates."""
+    plain = replace(given.params, validation_share=0.0)
+    sources = choose_sources(given.side_table, plain, given.packed.sample_rate, SUBSETS)
+    return replace(sources, validation=None)
 
 
 def course(run: Training, anew: Training, state: State, choice: Choice) -> Course:

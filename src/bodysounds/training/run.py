@@ -18,6 +18,7 @@ from bodysounds.sides import SideTable
 from bodysounds.training.checkpoints import Store
 from bodysounds.training.dev import DevTrials
 from bodysounds.training.sampler import Batch, plan_epoch
+from bodysounds.training.speeds import draw_speeds
 from bodysounds.training.subjects import Sources
 
 
@@ -70,10 +71,11 @@ def planner(
 
     def plan(epoch: int) -> list[Batch]:
         rng = np.random.default_rng([p.seed, epoch])
-        return plan_epoch(
+        batches = plan_epoch(
             sources.train, p.subjects_per_batch, p.crops_per_subject, p.crop_s, sample_rate,
             p.passes_per_epoch, rng, p.defects,
         )  # fmt: skip
+        return [draw_speeds(batch, p.speeds, rng) for batch in batches]
 
     return plan
 

@@ -9,7 +9,7 @@ from itertools import cycle, islice
 import numpy as np
 
 from bodysounds.training.subjects import Subjects
-from bodysounds.types import Ints
+from bodysounds.types import Floats, Ints
 
 HOP_S = 0.010
 
@@ -21,9 +21,11 @@ class Batch:
     rows: Ints
     """int64 (n_crops,): rows of the side table; the K crops of a subject stand together."""
     labels: Ints
-    """int64 (n_crops,): subjects, as indices into the classes."""
+    """int64 (n_crops,): classes: subjects, or subjects at a speed where `speeds` are drawn."""
     lengths: Ints
     """int64 (n_crops,): samples of each crop; equal, but for the defect `pad_crops`."""
+    speeds: Floats | None = None
+    """float64 (n_crops,): how fast each crop is played; None: as it was recorded."""
 
 
 def plan_epoch(

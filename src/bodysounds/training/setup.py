@@ -13,13 +13,17 @@ from bodysounds.audio.augment import build_augment
 from bodysounds.audio.packed import Packed
 from bodysounds.devices import choose_device, use_bf16
 from bodysounds.losses.build import build_losses
-from bodysounds.models.encoder import Encoder
+from bodysounds.models.encoder import Encoder, network_of
 from bodysounds.models.network import EmbeddingNetwork
 from bodysounds.params import TrainEmbeddingParams
+from bodysounds.params.train_embedding import check_no_start
 from bodysounds.sides import SideTable
 from bodysounds.training.checkpoints import Store, training_key
 from bodysounds.training.dev import dev_trials
+from bodysounds.training.fine_tuning import freeze, parameter_groups
+from bodysounds.training.head import head_from_means
 from bodysounds.training.run import Course, Training, count_steps, planner
+from bodysounds.training.speeds import class_groups
 from bodysounds.training.start import start_from
 from bodysounds.training.subjects import Sources, choose_sources
 from bodysounds.types import Table
@@ -45,9 +49,9 @@ class Given:
 def set_up(given: Given) -> tuple[Training, dict[str, Any] | None]:
     """Return the training on train that dev judges, and what came over from `init`."""
     params = given.params
-    sources = choose_sources(given.side_table, params)
-    dev = dev_trials(given.trials, given.side_table)
     rate = given.packed.sample_rate
+    sources = choose_sources(given.side_table, params, rate)
+    dev = dev_trials(given.trials, given.side_table)
     plan = planner(sources, params, rate)
     n_steps = count_steps(plan, params.epochs, params.audio_budget_s, rate)
     if params.audio_budget_s is not None and n_steps == params.epochs * len(plan(0)):
@@ -84,16 +88,21 @@ def build(
     params = given.params
     heard = features(params, given.packed.sample_rate)
     device = choose_device(params.device)
+    if given.init is None:
+        check_no_start(asdict(params))
     module = EmbeddingNetwork(architecture(params), heard, params.seed)
     started = None
     if given.init is not None:
-        started = start_from(module, given.init, heard, params.init_strict)
-    groups = torch.from_numpy(sources.train.groups)
+        started = start_from(module, network_of(given.init), heard, params.init_strict)
+    groups = torch.from_numpy(class_groups(sources.train.groups, len(params.speeds)))
     losses = build_losses(params.losses, groups, params.dim, params.seed)
     module.to(device)
     losses.to(device)
+    if params.head_from_means:
+        head_from_means(losses, module, given.packed, sources, params)
+    freeze(module, architecture(params), params.freeze)
     optimiser = OPTIMISERS[params.optimiser](
-        [*module.parameters(), *losses.parameters()],
+        parameter_groups(module, losses, architecture(params), params.layer_decay),
         lr=params.learning_rate,
         weight_decay=params.weight_decay,
     )

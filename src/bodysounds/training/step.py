@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from bodysounds.training.crops import read_crops
+from bodysounds.training.fine_tuning import keep_statistics
 from bodysounds.training.run import Training
 from bodysounds.training.sampler import Batch
 from bodysounds.training.schedule import learning_rate
+from bodysounds.training.setup import architecture
+from bodysounds.training.speeds import at_speeds, class_groups, n_read
 from bodysounds.training.state import State
 from bodysounds.training.subjects import Subjects
 
 
 def train_mode(run: Training) -> None:
-    """Let the network learn; its batch norm too, but for the defect `frozen_batch_norm`."""
+    """Let the network learn; its batch norms too, but for what is frozen.
+
+    That is the stages of `freeze`, and all of them with the defect `frozen_batch_norm`.
+    """
     run.module.train()
     run.losses.train()
+    keep_statistics(run.module, architecture(run.params), run.params.freeze)
     if "frozen_batch_norm" in run.params.defects:
         for part in run.module.modules():
             if isinstance(part, nn.modules.batchnorm._BatchNorm):
@@ -27,8 +36,14 @@ def train_mode(run: Training) -> None:
 
 def read_waveforms(run: Training, batch: Batch, rng: np.random.Generator) -> Tensor:
     """Return the crops of a batch on the device, float32 (n_crops, longest) in [-1, 1)."""
-    crops = read_crops(run.packed.samples, run.sources.sides, batch, rng)
-    return torch.from_numpy(crops).to(run.device).float() / 32768.0
+    wanted = batch
+    if batch.speeds is not None:
+        wanted = replace(batch, lengths=n_read(batch.lengths, batch.speeds))
+    crops = read_crops(run.packed.samples, run.sources.sides, wanted, rng)
+    waveforms = torch.from_numpy(crops).to(run.device).float() / 32768.0
+    if batch.speeds is None:
+        return waveforms
+    return at_speeds(waveforms, batch.speeds, int(batch.lengths.max()))
 
 
 def judge(
@@ -36,7 +51,8 @@ def judge(
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Return the loss of a batch of features, and its parts."""
     labels = torch.from_numpy(batch.labels).to(run.device)
-    groups = torch.from_numpy(subjects.groups[batch.labels]).to(run.device)
+    of_classes = class_groups(subjects.groups, len(run.params.speeds))
+    groups = torch.from_numpy(of_classes[batch.labels]).to(run.device)
     with torch.autocast(run.device.type, dtype=torch.bfloat16, enabled=run.bf16):
         embeddings = run.module.embed(features)
     embeddings = embeddings.float()
@@ -65,7 +81,7 @@ def train_step(run: Training, batch: Batch, state: State) -> dict[str, float]:
             f"lower train_embedding.learning_rate ({params.learning_rate:g})"
         )
     for group in run.optimiser.param_groups:
-        group["lr"] = rate(run, state)
+        group["lr"] = group["share"] * rate(run, state)
     run.optimiser.zero_grad(set_to_none=True)
     torch.autograd.backward(loss)
     if params.clip_norm is not None:

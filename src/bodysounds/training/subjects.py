@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,8 @@ import pandas as pd
 from bodysounds.params import TrainEmbeddingParams
 from bodysounds.sides import SideTable
 from bodysounds.types import Ints, Table
+
+log = logging.getLogger(__name__)
 
 WAY_TO_TRAIN = (
     "lower split.dev_share and split.test_share, leave subjects out of the trial list, or add "
@@ -45,15 +48,22 @@ class Sources:
 
 
 def choose_sources(
-    side_table: SideTable, params: TrainEmbeddingParams, subsets: Sequence[str] = ("train",)
+    side_table: SideTable,
+    params: TrainEmbeddingParams,
+    sample_rate: int,
+    subsets: Sequence[str] = ("train",),
 ) -> Sources:
     """Return who teaches and who validates, of the known subjects of these subsets.
 
-    Raises ValueError where nobody is left to teach or to validate, and where those left are all of
-    one group.
+    Those with less than `min_seconds_per_subject` of audio, in the subsets and the session that
+    teaches, are left out of both. Raises ValueError where nobody is left to teach or to validate,
+    and where those left are all of one group.
     """
     if params.validate_session is not None:
         side_table = with_sessions(side_table, (params.train_session, params.validate_session))
+    if params.min_seconds_per_subject:
+        side_table = long_enough(side_table, params, sample_rate, subsets)
+    if params.validate_session is not None:
         train = list_subjects(side_table, subsets, params.train_session)
         validation = list_subjects(side_table, subsets, params.validate_session)
         check_subjects(train, f"with sessions {params.train_session} and {params.validate_session}")
@@ -69,6 +79,33 @@ def choose_sources(
     check_subjects(train, f"after {share}", "lower that share, or add subjects")
     check_subjects(kept, f"kept by {share}", "raise that share, or add subjects")
     return Sources(side_table, train, kept)
+
+
+def long_enough(
+    side_table: SideTable, params: TrainEmbeddingParams, sample_rate: int, subsets: Sequence[str]
+) -> SideTable:
+    """Return the sides without those of subjects that have too little audio to teach.
+
+    Raises ValueError that names the rule where it leaves fewer than two subjects.
+    """
+    table, least = side_table.table, params.min_seconds_per_subject
+    teaches = table["subset"].isin(list(subsets)) & table["subject_id"].notna()
+    if params.train_session is not None:
+        teaches &= table["session_id"] == params.train_session
+    seconds = table[teaches].groupby("subject_id")["n_samples"].sum() / sample_rate
+    short = seconds.index[seconds < least]
+    n_left = len(seconds) - len(short)
+    if n_left < 2 <= len(seconds):
+        raise ValueError(
+            f"train_embedding.min_seconds_per_subject = {least:g} leaves {n_left} of "
+            f"{len(seconds)} subjects to teach, and 2 are needed: lower it (the longest has "
+            f"{seconds.max():.2f} s)"
+        )
+    log.info(
+        "%d of %d subjects have less than %g s of audio (min_seconds_per_subject) and teach "
+        "nothing", len(short), len(seconds), least,
+    )  # fmt: skip
+    return _take(side_table, np.flatnonzero(~table["subject_id"].isin(short)))
 
 
 def list_subjects(

@@ -7,6 +7,7 @@ import torch
 
 from bodysounds.training.run import Training
 from bodysounds.training.sampler import plan_epoch
+from bodysounds.training.speeds import as_recorded
 from bodysounds.training.step import judge, read_waveforms
 from bodysounds.types import Metrics
 
@@ -35,7 +36,7 @@ def validate(run: Training, epoch: int, step: int) -> Metrics:
     run.losses.set_progress(step / run.course.n_steps)
     sums: dict[str, float] = {}
     with torch.set_grad_enabled("validation_gradients" in p.defects):
-        for batch in plan:
+        for batch in (as_recorded(drawn, p.speeds) for drawn in plan):
             features = run.module.features(read_waveforms(run, batch, rng))
             loss, parts = judge(run, features, batch, subjects)
             figures = {k: v for k, v in parts.items() if k.startswith("train_")}
