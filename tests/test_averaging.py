@@ -12,7 +12,7 @@ import torch
 
 from bodysounds.audio.packed import Packed
 from bodysounds.models.encoder import Encoder, network, untrained
-from bodysounds.scoring import averaging
+from bodysounds.scoring import embed
 from bodysounds.scoring.averaging import dot_scores, embed_sides_shuffled
 from bodysounds.scoring.embed import embed_sides, embed_spans, embed_waveforms
 from bodysounds.sides import SideTable, side_waveform
@@ -41,11 +41,11 @@ def spy(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
     """Return what will be heard, in order: a list of spans for each embedding."""
     heard: list[np.ndarray] = []
 
-    def embed(encoder: object, packed: Packed, spans: list[np.ndarray], *rest: object) -> object:
+    def listen(encoder: object, packed: Packed, spans: list[np.ndarray], *rest: object) -> object:
         heard.extend(spans)
         return embed_spans(encoder, packed, spans, *rest)
 
-    monkeypatch.setattr(averaging, "embed_spans", embed)
+    monkeypatch.setattr(embed, "embed_spans", listen)
     return heard
 
 

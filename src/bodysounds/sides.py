@@ -19,7 +19,7 @@ class SideTable:
     """One row a side, and where its samples lie."""
 
     table: Table
-    """side_id, subject_id, group_id, session_id, domain, subset, recorded_at, n_samples."""
+    """side_id, subject_id, group_id, session_id, domain, subset, sex, recorded_at, n_samples."""
     spans: tuple[Ints, ...]
     """spans[i]: int64 (n_segments, 2) of first_sample and n_samples, in the side's own order."""
 
@@ -45,10 +45,11 @@ def build_sides(
     """Join the tables of a corpus to one row a side.
 
     A side takes subject, group, session, domain and subset from its first recording, and the
-    earliest known time. Sides without a packed segment are left out.
+    earliest known time; its sex is unknown where its recordings differ in it. Sides without a
+    packed segment are left out.
     """
     about = manifest.set_index("recording_id")[
-        ["subject_id", "group_id", "session_id", "domain", "recorded_at"]
+        ["subject_id", "group_id", "session_id", "domain", "sex", "recorded_at"]
     ]
     joined = (
         sides.merge(segments[["segment_id", "recording_id", "start_s"]], on="recording_id")
@@ -59,11 +60,25 @@ def build_sides(
     )
     grouped = joined.groupby("side_id", sort=True)
     table = grouped[["subject_id", "group_id", "session_id", "domain", "subset"]].first()
+    table["sex"] = grouped["sex"].first().where(grouped["sex"].nunique() == 1)
     table["recorded_at"] = grouped["recorded_at"].min()
     table["n_samples"] = grouped["n_samples"].sum()
     spans = joined[["first_sample", "n_samples"]].to_numpy(np.int64)
     ends = np.cumsum(grouped.size().to_numpy())
     return SideTable(table.reset_index(), tuple(np.split(spans, ends[:-1])) if len(ends) else ())
+
+
+def cut_spans(spans: Ints, start: int, length: int) -> Ints:
+    """Return the spans of `length` samples of the joined segments from `start` on.
+
+    int64 (n, 2) of first_sample and n_samples; where the side ends earlier, up to its end.
+    """
+    ends = np.cumsum(spans[:, 1])
+    begins = ends - spans[:, 1]
+    first, last = np.maximum(begins, start), np.minimum(ends, start + length)
+    inside = last > first
+    cut: Ints = np.stack([spans[:, 0] + first - begins, last - first], axis=1)[inside]
+    return cut
 
 
 def side_waveform(packed: Packed, spans: Ints, max_samples: int | None = None) -> Floats:

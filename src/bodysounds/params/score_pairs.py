@@ -6,8 +6,12 @@ from dataclasses import dataclass, field
 
 from bodysounds.params.rules import one_of, within
 
-SYSTEMS = ("ours", "untrained", "mfcc", "random")
+MODES = ("whole", "windows", "loud", "first")
+BACKENDS = ("plain", "network", "statistics")
+SYSTEMS = ("ours", *MODES, *BACKENDS, "untrained", "mfcc", "random")
 CENTRED = ("ours", "pretrained", "untrained", "mfcc")
+VARIANTS = ("unfiltered", "averaged", *MODES, *BACKENDS)
+"""Rows of the encoder of ours, heard or scored in another way, or a part of it."""
 
 
 @dataclass(frozen=True)
@@ -16,10 +20,31 @@ class ScorePairsParams:
 
     seed: int = 0
     systems: list[str] = field(default_factory=lambda: ["ours", "untrained", "mfcc", "random"])
-    """`ours`, and any of `untrained`, `mfcc` and `random`."""
+    """`ours`, and any of `untrained`, `mfcc` and `random`; `whole`, `windows`, `loud` and `first`
+    are the encoder of ours in that mode of `embed`; `plain` is ours without its backend, and
+    `network` and `statistics` are the parts of the backend alone."""
     max_side_s: float = 60.0
     """Longer sides are cut to this many seconds before they are embedded."""
     device: str = "auto"
+    # what of a side every network hears; `averaged` hears its shuffled segments
+    embed: str = "whole"
+    """`whole`; `windows`: the mean of the embeddings of short windows; `loud`: the loudest frames
+    of 25 ms, joined; `first`: the first seconds."""
+    window_s: float = 1.5
+    """Length of a window; a shorter side is one window."""
+    hop_s: float = 0.75
+    """From the start of a window to that of the next; the last one ends with the side."""
+    loud_share: float = 0.5
+    """Share of the frames that `loud` keeps."""
+    first_s: float = 2.0
+    """Seconds that `first` keeps."""
+    # pairs of two sexes
+    sex_filter: str | None = None
+    """Pairs whose sides differ in sex get the lowest score from ours, and the row `unfiltered`
+    shows ours without that. `known`: as the manifest says of both sides; `classifier`: as a
+    logistic classifier is sure of, learnt on the cohort's embeddings and known sex; null: none."""
+    sex_certainty: float = 0.9
+    """Probability above which the classifier is sure of a side's sex."""
     # the row `averaged`: ours, with test-time averaging
     shuffles: int = 0
     """n: each side's segments are shuffled n times, and a pair scores the mean of n x n cosines; 0
@@ -50,6 +75,27 @@ class ScorePairsParams:
         if "ours" not in self.systems:
             raise ValueError("score_pairs.systems must contain ours: it is what the run is about")
         within("score_pairs.max_side_s", self.max_side_s, 0.1, 3600)
+        one_of("score_pairs.embed", self.embed, MODES)
+        within("score_pairs.window_s", self.window_s, 0.1, 3600)
+        within("score_pairs.hop_s", self.hop_s, 0.01, 3600)
+        if self.hop_s > self.window_s:
+            raise ValueError(
+                f"score_pairs.hop_s must not exceed window_s, got {self.hop_s} and "
+                f"{self.window_s}: what lies between two windows would not be heard"
+            )
+        within("score_pairs.loud_share", self.loud_share, 0.01, 1)
+        within("score_pairs.first_s", self.first_s, 0.1, 3600)
+        if self.sex_filter is not None and self.sex_filter not in ("known", "classifier"):
+            raise ValueError(
+                "score_pairs.sex_filter must be one of known, classifier, or null, got "
+                f"{self.sex_filter!r}"
+            )
+        within("score_pairs.sex_certainty", self.sex_certainty, 0.5, 1)
+        if self.sex_filter == "classifier" and not self.cohort_subjects:
+            raise ValueError(
+                "score_pairs.sex_filter: classifier learns from the cohort: raise "
+                "cohort_subjects, or set sex_filter to known or null"
+            )
         within("score_pairs.shuffles", self.shuffles, 0, 100)
         if self.slice_s is not None and not (
             len(self.slice_s) == 2 and 0.1 <= self.slice_s[0] <= self.slice_s[1]
@@ -71,6 +117,8 @@ class ScorePairsParams:
     def rows(self) -> tuple[str, ...]:
         """The systems of the table: those named, and those that a parameter switches on."""
         ours, *others = sorted(self.systems, key=SYSTEMS.index)
+        modes = [system for system in others if system in (*MODES, *BACKENDS)]
+        unfiltered = ["unfiltered"] if self.sex_filter else []
         averaged = ["averaged"] if self.shuffles else []
         pretrained = ["pretrained"] if self.pretrained else []
-        return (ours, *averaged, *pretrained, *others)
+        return (ours, *unfiltered, *averaged, *modes, *pretrained, *others[len(modes) :])

@@ -14,8 +14,8 @@ from bodysounds.audio.packed import Packed
 from bodysounds.models.encoder import Encoder
 from bodysounds.models.network import EmbeddingNetwork
 from bodysounds.scoring.cosine import cosine_scores
-from bodysounds.scoring.embed import embed_spans
-from bodysounds.sides import SideTable
+from bodysounds.scoring.embed import embed_means
+from bodysounds.sides import SideTable, cut_spans
 from bodysounds.types import Ints
 
 Float32s = npt.NDArray[np.float32]
@@ -70,24 +70,20 @@ def embed_sides_shuffled(
     if slice_s is not None and not (len(slice_s) == 2 and 0 < slice_s[0] <= slice_s[1] < np.inf):
         raise ValueError(f"slice_s must be [lo, hi] with 0 < lo <= hi (seconds), got {slice_s}")
     sides = side_table.table["side_id"]
-    heard: list[Ints] = []
-    counts = np.empty(len(rows), dtype=np.int64)
-    for place, row in enumerate(rows):
+    heard: list[list[Ints]] = []
+    for row in rows:
         spans = side_table.spans[row]
         # one segment has one order: it is heard once
-        counts[place] = n if len(spans) > 1 or slice_s is not None else 1
-        for repetition in range(counts[place]):
+        times = n if len(spans) > 1 or slice_s is not None else 1
+        orders = []
+        for repetition in range(times):
             rng = _generator(seed, str(sides.iloc[row]), repetition)
             order = spans[rng.permutation(len(spans))]
             if slice_s is not None:
                 order = _random_slice(order, slice_s, packed.sample_rate, rng)
-            heard.append(order)
-    embeddings = embed_spans(encoder, packed, heard, max_side_s, device, progress)
-    if not len(rows):
-        return embeddings
-    starts = np.cumsum(counts) - counts
-    sums = np.add.reduceat(embeddings.astype(np.float64), starts, axis=0)
-    return (sums / counts[:, None]).astype(np.float32)
+            orders.append(order)
+        heard.append(orders)
+    return embed_means(encoder, packed, heard, max_side_s, device, progress)
 
 
 def dot_scores(enrol: Any, test: Any, pairs: Any) -> npt.NDArray[np.float64]:
@@ -129,10 +125,4 @@ def _random_slice(
     """Return the spans of a random slice, of lo to hi seconds, of the joined segments."""
     total = int(spans[:, 1].sum())
     length = min(total, max(1, round(rng.uniform(slice_s[0], slice_s[1]) * sample_rate)))
-    start = int(rng.integers(total - length + 1))
-    ends = np.cumsum(spans[:, 1])
-    begins = ends - spans[:, 1]
-    first, last = np.maximum(begins, start), np.minimum(ends, start + length)
-    inside = last > first
-    cut: Ints = np.stack([spans[:, 0] + first - begins, last - first], axis=1)[inside]
-    return cut
+    return cut_spans(spans, int(rng.integers(total - length + 1)), length)

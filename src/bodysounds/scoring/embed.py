@@ -1,4 +1,4 @@
-"""Embeddings of whole sides, in batches of equal length."""
+"""Embeddings of sides and of parts of them, in batches of equal length."""
 
 from __future__ import annotations
 
@@ -86,6 +86,36 @@ def embed_spans(
     return _embed(module, lengths, read, progress)
 
 
+def embed_means(
+    encoder: Encoder | EmbeddingNetwork,
+    packed: Packed,
+    heard: Sequence[Sequence[Ints]],
+    max_side_s: float,
+    device: str | torch.device = "auto",
+    progress: bool = False,
+) -> Float32s:
+    """Return one mean of unit embeddings for each side that is heard as several lists of spans.
+
+    Parameters
+    ----------
+    heard : sequence of sequences
+        heard[i] holds at least one list of spans, each embedded as by `embed_spans`.
+
+    Returns
+    -------
+    means : float32 (n, dim)
+        Of length 1 at most, and not scaled to it.
+    """
+    pieces = [spans for side in heard for spans in side]
+    embeddings = embed_spans(encoder, packed, pieces, max_side_s, device, progress)
+    if not len(heard):
+        return embeddings
+    counts = np.array([len(side) for side in heard], dtype=np.int64)
+    starts = np.cumsum(counts) - counts
+    sums = np.add.reduceat(embeddings, starts, axis=0, dtype=np.float64)
+    return (sums / counts[:, None]).astype(np.float32)
+
+
 def embed_waveforms(
     encoder: Encoder | EmbeddingNetwork,
     waveforms: list[Float32s],
@@ -105,9 +135,7 @@ def _on(encoder: Encoder, device: str | torch.device) -> EmbeddingNetwork:
 def _embed(
     module: EmbeddingNetwork, lengths: Ints, read: Callable[[int], Float32s], progress: bool
 ) -> Float32s:
-    step = round(STEP_S * module.sample_rate)
-    whole = -(-lengths // step) * step
-    batches = list(_batches(whole, round(BATCH_S * module.sample_rate)))
+    whole, batches = equal_lengths(lengths, module.sample_rate)
     place = next(module.parameters()).device
     embeddings = np.zeros((len(lengths), module.dim), dtype=np.float32)
     shown: Iterable[Ints] = track(batches, "embed sides") if progress else batches
@@ -127,6 +155,13 @@ def _embed(
             "lower train_embedding.learning_rate"
         )
     return embeddings
+
+
+def equal_lengths(lengths: Ints, sample_rate: int) -> tuple[Ints, list[Ints]]:
+    """Return the lengths that waveforms are repeated to (samples), and the items of each batch."""
+    step = round(STEP_S * sample_rate)
+    whole = -(-lengths // step) * step
+    return whole, list(_batches(whole, round(BATCH_S * sample_rate)))
 
 
 def _batches(lengths: Ints, max_samples: int) -> Iterator[Ints]:

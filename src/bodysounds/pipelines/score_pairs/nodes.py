@@ -44,7 +44,12 @@ def score_trials(
         if told:
             log.warning("%s: %s", name, told)
     encoders = Encoders(encoder, dev_encoder, pretrained)
-    return score_systems(encoders, waveforms, table, trials, descriptors, params)
+    embeddings, index, scores = score_systems(
+        encoders, waveforms, table, trials, descriptors, params
+    )
+    if not baselines:  # nor `unfiltered`
+        scores = scores[scores["system"] == "ours"].reset_index(drop=True)
+    return embeddings, index, scores
 
 
 def score_durations(
