@@ -69,9 +69,10 @@ class FinishedRun:
 
     project: Path
     output: str
+    task: str = "cry_verification"
 
-    def results(self, layer: str, task: str = "cry_verification") -> Path:
-        return self.project / "data" / layer / "test" / task
+    def results(self, layer: str) -> Path:
+        return self.project / "data" / layer / "test" / self.task
 
     def latest(self, layer: str, name: str) -> Path:
         """The latest version of a versioned result."""
@@ -109,9 +110,20 @@ def project_copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return copy
 
 
+def finish(project: Path, task: str) -> FinishedRun:
+    """Run a task in the environment test, from raw to report."""
+    done = kedro(project, "run", "--env=test", f"--pipeline={task}", check=False)
+    assert done.returncode == 0, done.stdout
+    return FinishedRun(project, done.stdout, task)
+
+
 @pytest.fixture(scope="session")
 def finished_run(project_copy: Path) -> FinishedRun:
     """`kedro run --env=test --pipeline=cry_verification`, once for all tests."""
-    done = kedro(project_copy, "run", "--env=test", "--pipeline=cry_verification", check=False)
-    assert done.returncode == 0, done.stdout
-    return FinishedRun(project_copy, done.stdout)
+    return finish(project_copy, "cry_verification")
+
+
+@pytest.fixture(scope="session")
+def finished_speakers(project_copy: Path) -> FinishedRun:
+    """`kedro run --env=test --pipeline=speaker_verification`, once for all tests."""
+    return finish(project_copy, "speaker_verification")

@@ -51,6 +51,7 @@ def corpus(
     )
     table["side_id"] = table["subject_id"] + "_" + table["session_id"]
     manifest = table.assign(group_id=table["subject_id"], domain=np.nan, recorded_at=np.nan)
+    manifest["sex"] = None
     segments = pd.DataFrame(
         {"segment_id": table["recording_id"], "recording_id": table["recording_id"], "start_s": 0.0}
     )

@@ -36,7 +36,8 @@ def described(n_subjects=120, **columns):
 
 def of(tables, params=PARAMS, condition="across_sessions"):
     joined = trial_table(*(tables[n] for n in ("scores", "trials", "sides", "manifest")))
-    facts = side_facts(tables["sides"], tables["manifest"], tables["segments"])
+    names = ("sides", "manifest", "segments", "descriptors")
+    facts = side_facts(*(tables[name] for name in names))
     return breakdown(joined, joined.select("test", condition), facts, THRESHOLD, params)
 
 
@@ -44,10 +45,14 @@ def rows_of(tables):
     """Labelled test pairs, one dictionary each, by plain loops over the tables."""
     manifest = tables["manifest"].set_index("recording_id")
     ends = tables["segments"].set_index("recording_id")["end_s"]
+    levels = tables["descriptors"].set_index("segment_id")["level_dbfs"]
     about = {}
     for side, part in tables["sides"].groupby("side_id"):
         first = manifest.loc[part["recording_id"].iloc[0]].to_dict()
-        about[side] = first | {"seconds": sum(ends[name] for name in part["recording_id"])}
+        names = part["recording_id"]
+        seconds = sum(ends[name] for name in names)
+        level = sum(levels[name] * ends[name] for name in names) / seconds
+        about[side] = first | {"seconds": seconds, "level": level}
     ours = tables["scores"][tables["scores"]["system"] == "ours"].set_index("trial_id")["cosine"]
     test = tables["trials"][tables["trials"]["subset"] == "test"]
     return [
@@ -65,6 +70,8 @@ def agrees(entry, rows):
     assert entry["n_target_subjects"] == len(
         {row["enrol"]["subject_id"] for row in rows if row["target"]}
     )
+    assert entry["n_false_accepts"] == np.sum(scores[~labels] >= THRESHOLD)
+    assert entry["n_false_rejects"] == np.sum(scores[labels] < THRESHOLD)
     if entry["why"] is None:
         assert entry["eer"] == pytest.approx(equal_error_rate(labels, scores)[0])
         assert entry["far"] == pytest.approx(np.mean(scores[~labels] >= THRESHOLD))
@@ -172,10 +179,47 @@ def test_durations_go_by_the_shorter_side():
     assert sum(e["n_target"] for e in found.values()) == 40
 
 
+def test_levels_go_by_the_quieter_side_and_differences_by_both():
+    tables = described()
+    found, rows = of(tables), rows_of(tables)
+    levels = {"-30 to -20 dBFS": (-30, -20), "over -20 dBFS": (-20, 0)}
+    assert list(found["level"]) == list(levels)
+    apart = {"0 to 0.5 s": (0, 0.5), "0.5 to 1 s": (0.5, 1), "1 to 2 s": (1, 2), "2 to 5 s": (2, 5)}
+    assert list(found["duration_difference"]) == list(apart)
+    for name, (low, high) in levels.items():
+        agrees(found["level"][name], [
+            r for r in rows if low <= min(r["enrol"]["level"], r["test"]["level"]) < high
+        ])  # fmt: skip
+    for name, (low, high) in apart.items():
+        agrees(found["duration_difference"][name], [
+            r for r in rows if low <= abs(r["enrol"]["seconds"] - r["test"]["seconds"]) < high
+        ])  # fmt: skip
+    for dimension in ("level", "duration_difference"):
+        groups = found[dimension].values()
+        assert sum(e["n_target"] + e["n_nontarget"] for e in groups) == 1600
+
+
+def test_a_level_that_is_not_known_is_in_no_group():
+    tables = described()
+    quiet = tables["descriptors"].assign(level_dbfs=-np.inf)
+    assert of(tables | {"descriptors": quiet})["skipped"]["level"] == "unknown of every side"
+
+
+def test_non_targets_of_one_sex_and_of_two_stand_against_all_targets():
+    tables = described(sex=lambda subject, _: ["f", "m", np.nan][subject % 3])
+    found, rows = of(tables)["nontarget_sex"], rows_of(tables)
+    known = [r for r in rows if all(r[side]["sex"] in ("f", "m") for side in ("enrol", "test"))]
+    for name, same in (("same sex", True), ("different sexes", False)):
+        others = [r for r in known if not r["target"]
+                  and (r["enrol"]["sex"] == r["test"]["sex"]) == same]  # fmt: skip
+        assert others
+        agrees(found[name], [r for r in rows if r["target"]] + others)
+
+
 def test_unknown_and_constant_dimensions_are_left_out_with_the_reason():
     found = of(described(sex=lambda *_: "f"))
-    assert set(found) == {"duration", "skipped"}
-    assert set(found["skipped"]) == {"sex", "age", "domain", "session_gap"}
+    assert set(found) == {"duration", "duration_difference", "level", "skipped"}
+    assert set(found["skipped"]) == {"sex", "nontarget_sex", "age", "domain", "session_gap"}
     assert found["skipped"]["sex"] == "constant: every pair with a value is of one group, f"
     assert found["skipped"]["age"].startswith("unknown")
 

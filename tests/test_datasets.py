@@ -92,12 +92,13 @@ def test_waveforms_come_from_any_iterable_that_knows_its_rate(tmp_path: Path) ->
 
 def test_raw_data_is_not_written(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="never writes"):
-        DemoCorpus(filepath=str(tmp_path), demo={}).save("anything")
+        DemoCorpus(filepath=str(tmp_path), task="cry_verification", demo={}).save("anything")
 
 
 def test_the_demo_is_synthesised_on_the_first_load(tmp_path: Path) -> None:
     demo = {"n_train": 2, "n_train_one_period": 0, "n_dev": 2, "n_test": 2, "segments": [1, 1]}
-    dataset = DemoCorpus(filepath=str(tmp_path / "demo"), demo=demo)
+    task = "cry_verification"
+    dataset = DemoCorpus(filepath=str(tmp_path / "demo"), task=task, demo={task: demo})
     assert not dataset.exists()
     corpus = dataset.load()
     assert corpus.synthetic
@@ -105,6 +106,21 @@ def test_the_demo_is_synthesised_on_the_first_load(tmp_path: Path) -> None:
     made = (tmp_path / "demo" / "metadata.csv").stat().st_mtime_ns
     assert dataset.load() == corpus
     assert (tmp_path / "demo" / "metadata.csv").stat().st_mtime_ns == made
+
+
+def test_a_task_without_a_demo_is_named(tmp_path: Path) -> None:
+    demo = {"cry_verification": {"n_train": 2}}
+    for task in ("respiratory_scl", "speaker_verification"):
+        dataset = DemoCorpus(filepath=str(tmp_path / "demo"), task=task, demo=demo)
+        with pytest.raises(DatasetError, match=f"'{task}' has no demo corpus.*cry_verification: "):
+            dataset.load()
+    dataset = DemoCorpus(
+        filepath=str(tmp_path / "demo"),
+        task="cry_verification",
+        demo={"cry_verification": {"n": 2}},
+    )
+    with pytest.raises(DatasetError, match="the demo of cry_verification has no such parameter"):
+        dataset.load()
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -88,6 +88,8 @@ def test_det_of_perfect_and_useless_systems(tmp_path):
 
 MANY = ("ours", "averaged", "pretrained", "untrained", "mfcc", "random", "aam_baseline",
         "triplet_2023")  # fmt: skip
+VARIED = ("ours", "unfiltered", "averaged", "whole", "windows", "loud", "first", "pretrained",
+          "untrained", "mfcc", "random", "aam_baseline", "triplet_2023")  # fmt: skip
 
 
 def test_det_of_many_systems_is_told_apart_in_colour_and_in_grey(tmp_path):
@@ -109,6 +111,14 @@ def test_det_of_many_systems_is_told_apart_in_colour_and_in_grey(tmp_path):
         assert edge.x0 <= legend.x0
         assert legend.x1 <= edge.x1
         assert legend.y1 <= figure.axes[0].xaxis.label.get_window_extent().y0 + 1
+
+
+def test_rows_of_ours_in_other_modes_are_told_apart() -> None:
+    looks = style.look(VARIED).values()
+    assert len({look.colour for look in looks}) == len(VARIED)
+    assert len({repr(look.line) for look in looks}) == len(VARIED)
+    assert len({look.marker for look in looks}) >= len(VARIED) - 1
+    assert len({style.label(system) for system in VARIED}) == len(VARIED)
 
 
 def test_a_system_looks_the_same_in_every_figure(run):

@@ -15,9 +15,13 @@ from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 
 from bodysounds import params
+from bodysounds.corpora.demos import DEMOS
 from bodysounds.pipeline_registry import RECIPES, register_pipelines
 
-ENVIRONMENTS = ("base", "local", "test", "cryceleb", "donateacry", "emogator", "folder")
+ENVIRONMENTS = (
+    "base", "local", "test", "cryceleb", "donateacry", "emogator", "folder", "voxceleb", "zalo",
+)  # fmt: skip
+VERIFICATIONS = ("cry_verification", "speaker_verification")
 STAGES = {
     "ingest": params.IngestParams,
     "split": params.SplitParams,
@@ -53,15 +57,25 @@ def test_the_default_is_cry_verification() -> None:
     assert pipelines["__default__"].nodes == pipelines["cry_verification"].nodes
 
 
-def test_a_task_is_seven_rooms() -> None:
-    rooms = {node.namespace for node in register_pipelines()["cry_verification"].nodes}
-    assert rooms == {f"cry_verification.{stage}" for stage in STAGES}
+@pytest.mark.parametrize("task", VERIFICATIONS)
+def test_a_task_is_eight_rooms(task: str) -> None:
+    rooms = {node.namespace for node in register_pipelines()[task].nodes}
+    # the data inspection has no parameters of its own
+    assert rooms == {f"{task}.{stage}" for stage in (*STAGES, "inspect")}
 
 
-def test_evaluation_trains_nothing() -> None:
-    pipeline = register_pipelines()["cry_verification_evaluate"]
-    assert "cry_verification.encoder" in pipeline.inputs()
+@pytest.mark.parametrize("task", VERIFICATIONS)
+def test_evaluation_trains_nothing(task: str) -> None:
+    pipeline = register_pipelines()[f"{task}_evaluate"]
+    assert f"{task}.encoder" in pipeline.inputs()
     assert not [node for node in pipeline.nodes if "train" in node.name]
+
+
+def test_a_verification_has_the_pipelines_of_every_other() -> None:
+    names = set(register_pipelines())
+    for task in VERIFICATIONS:
+        for kind in ("", "_evaluate", "_folds", "_recipes"):
+            assert task + kind in names
 
 
 @pytest.mark.parametrize("name", sorted(register_pipelines()))
@@ -84,14 +98,16 @@ def test_every_dataset_is_stored_in_a_layer(name: str, context: KedroContext) ->
 @pytest.mark.parametrize("env", ENVIRONMENTS)
 def test_parameters_build_every_stage(env: str, project_dir: Path) -> None:
     parameters = config(project_dir, env)["parameters"]
-    for stage, kind in STAGES.items():
-        built = kind(**parameters["cry_verification"][stage])
-        assert isinstance(built.seed, int)
+    for task in VERIFICATIONS:
+        for stage, kind in STAGES.items():
+            built = kind(**parameters[task][stage])
+            assert isinstance(built.seed, int)
 
 
+@pytest.mark.parametrize("task", VERIFICATIONS)
 @pytest.mark.parametrize("stage", STAGES)
-def test_base_spells_out_every_parameter(stage: str, project_dir: Path) -> None:
-    written = config(project_dir, "base")["parameters"]["cry_verification"][stage]
+def test_base_spells_out_every_parameter(stage: str, task: str, project_dir: Path) -> None:
+    written = config(project_dir, "base")["parameters"][task][stage]
     assert set(written) == {field.name for field in dataclasses.fields(STAGES[stage])}
 
 
@@ -103,17 +119,43 @@ def test_one_parameter_on_the_command_line_keeps_the_others(project_dir: Path) -
     assert parameters["split"]["enrol_session"] == "B"
 
 
+@pytest.mark.parametrize("task", VERIFICATIONS)
 @pytest.mark.parametrize("env", ENVIRONMENTS)
-def test_a_corpus_changes_a_recipe_by_its_name(env: str, project_dir: Path) -> None:
-    recipes = config(project_dir, env)["parameters"]["cry_verification"]["recipes"]
-    assert set(recipes) == set(RECIPES)
+def test_a_corpus_changes_a_recipe_by_its_name(env: str, task: str, project_dir: Path) -> None:
+    recipes = config(project_dir, env)["parameters"][task]["recipes"]
+    assert set(recipes) >= set(RECIPES)
     for name, written in recipes.items():
-        chosen = config(project_dir, env, recipe=name)["parameters"]["cry_verification"]
+        chosen = config(project_dir, env, recipe=name)["parameters"][task]
         assert chosen["train_embedding"] == written
         params.TrainEmbeddingParams(**written)
     # what a corpus asks of ours leaves the published recipes as they are published
     assert recipes["aam_baseline"]["learning_rate"] == 1e-4
     assert recipes["triplet_2023"]["learning_rate"] == 1e-3
+
+
+def test_speakers_have_recipes_of_their_own(project_dir: Path) -> None:
+    parameters = config(project_dir, "base")["parameters"]
+    cries, speakers = (parameters[task]["recipes"] for task in VERIFICATIONS)
+    assert list(cries) == list(speakers)
+    assert cries["aam_baseline"]["train_session"] == "B"
+    # nobody but cries has a period B: no recipe may ask for one
+    assert {recipe["train_session"] for recipe in speakers.values()} == {None}
+    assert {recipe["validate_session"] for recipe in speakers.values()} == {None}
+    # in test, too, a task's recipes are changed apart
+    small = config(project_dir, "test")["parameters"]
+    for task in VERIFICATIONS:
+        assert {recipe["channels"] for recipe in small[task]["recipes"].values()} == {16}
+
+
+@pytest.mark.parametrize("env", ["base", "test"])
+def test_every_task_with_a_demo_says_how_large_it_is(env: str, project_dir: Path) -> None:
+    written = config(project_dir, env)["catalog"]["{task}.raw"]["demo"]
+    assert set(written) == set(DEMOS)
+    for task, demo in DEMOS.items():
+        demo.params(**written[task])
+    seeded = config(project_dir, env, demo_seed=7, n_train=33, shared_identity=True)["catalog"]
+    for fields in seeded["{task}.raw"]["demo"].values():
+        assert (fields["seed"], fields["n_train"], fields["shared_identity"]) == (7, 33, True)
 
 
 def test_an_environment_is_a_corpus(project_dir: Path) -> None:
@@ -124,6 +166,16 @@ def test_an_environment_is_a_corpus(project_dir: Path) -> None:
 def test_raw_comes_from_the_command_line(project_dir: Path) -> None:
     catalog = config(project_dir, "donateacry", raw="/elsewhere")["catalog"]
     assert catalog["{task}.raw"]["filepath"] == "/elsewhere"
+
+
+def test_a_challenge_keeps_its_own_protocol(project_dir: Path) -> None:
+    zalo = config(project_dir, "zalo")["parameters"]["speaker_verification"]
+    assert zalo["threshold"]["policy"] == "prior"
+    assert (zalo["split"]["test_share"], zalo["ingest"]["duplicates"]) == (0.0, "drop")
+    catalog = config(project_dir, "voxceleb", trials="H-cleaned")["catalog"]
+    assert catalog["{task}.raw"]["options"] == {"trials": "H-cleaned"}
+    # a list compares speakers that were never heard, a closed set has no others
+    assert catalog["speaker_identification.raw"]["options"] == {"identification": True}
 
 
 def test_an_unknown_recipe_is_named(project_dir: Path) -> None:

@@ -255,7 +255,8 @@ def test_order_of_scores_does_not_matter(tables):
 def test_metrics_contract(metrics, tables):
     parts = "dev test headline subgroups comparisons subgroup_comparisons shortcuts definitions"
     assert set(metrics) == {*parts.split(), "breakdown"}
-    assert set(metrics["breakdown"]) == {"duration", "skipped"}
+    groups = {"duration", "duration_difference", "level"}
+    assert set(metrics["breakdown"]) == {*groups, "skipped"}
     for subset in ("dev", "test"):
         for system in ("ours", "untrained", "mfcc", "random"):
             entry = metrics[subset][system]
@@ -267,7 +268,16 @@ def test_metrics_contract(metrics, tables):
             assert entry["n_target_subjects"] == 10
             assert (entry["at_threshold"] is None) == (system != "ours")
     rates = rates_at(*scores_of(tables, "test"), point_of(tables)["threshold"])
-    assert metrics["test"]["ours"]["at_threshold"] == pytest.approx(rates)
+    at_threshold = metrics["test"]["ours"]["at_threshold"]
+    assert {name: at_threshold[name] for name in rates} == pytest.approx(rates)
+    point = point_of(tables)["test"]
+    assert {name: point[name] for name in at_threshold} == at_threshold
+    for system in ("ours", "untrained", "mfcc", "random"):
+        own = metrics["test"][system]["at_own_threshold"]
+        threshold = equal_error_rate(*scores_of(tables, "dev", system))[1]
+        assert own["threshold"] == threshold
+        expected = rates_at(*scores_of(tables, "test", system), threshold)
+        assert {name: own[name] for name in expected} == pytest.approx(expected)
     head = metrics["headline"]
     assert (head["subset"], head["system"], head["condition"]) == (
         "test",
@@ -276,11 +286,29 @@ def test_metrics_contract(metrics, tables):
     )
     assert head["eer"] == metrics["test"]["ours"]["eer"]
     assert head["eer_ci95"] == metrics["test"]["ours"]["eer_ci95"]
+    for name in ("accuracy", "balanced_accuracy"):
+        low, high = head[f"{name}_ci95"]
+        assert low <= head[name] == rates[name] <= high
+    assert head["threshold_chosen_on"] == "dev"
+    assert "refusing everything" in metrics["definitions"]["accuracy"]
+    assert "here 10.0%" in metrics["definitions"]["accuracy"]
     assert head["synthetic"] is True
     assert head["optimistic"] is False
     assert metrics["subgroups"]["same_session"]["ours"]["eer"] is None
     assert metrics["subgroups"]["same_session"]["ours"]["n_nontarget"] == 90
     assert metrics["subgroups"]["all"]["mfcc"]["eer"] == metrics["test"]["mfcc"]["eer"]
+
+
+def test_the_prior_chooses_every_systems_threshold_without_labels(tables):
+    names = ("scores", "trials", "sides", "manifest", "descriptors", "segments")
+    point = point_of(tables, policy="prior", prior=0.5)
+    metrics = verification_metrics(*(tables[n] for n in names), point, ReportParams(**FEW), True)
+    for system in ("ours", "mfcc"):
+        rates = metrics["test"][system]["at_own_threshold"]
+        _, scores = scores_of(tables, "test", system)
+        assert (scores >= rates["threshold"]).sum() == 50
+    said = headline(metrics)
+    assert "at the threshold that the unlabelled test chose, on test, 10 subjects" in said
 
 
 def test_two_runs_give_equal_bytes(metrics, tables):
@@ -457,6 +485,17 @@ def test_page_shows_the_numbers_escapes_and_stands_alone(tables, metrics):
     assert f"{low:.1%} to {high:.1%}" in text
     for system in ("untrained", "mfcc", "random"):
         assert f"{metrics['test'][system]['eer']:.1%}" in text
+        low, high = metrics["test"][system]["at_own_threshold"]["accuracy_ci95"]
+        assert f"{low:.1%} to {high:.1%}" in text
+    told = "at the threshold that dev chose"
+    low, high = head["accuracy_ci95"]
+    assert f"Accuracy {head['accuracy']:.1%} ({low:.1%} to {high:.1%}) {told}" in text
+    assert f"balanced accuracy {head['balanced_accuracy']:.1%} (" in text
+    said = headline(metrics)
+    balanced = f"balanced {head['balanced_accuracy']:.1%}"
+    assert (
+        f", accuracy {head['accuracy']:.1%} ({low:.1%} to {high:.1%}; {balanced}) {told}," in said
+    )
     assert f"{point_of(tables)['threshold']:.4f}" in text
     assert metrics["shortcuts"]["verdict"] in text
     assert "Synthetic sound" in text

@@ -19,9 +19,10 @@ def test_the_run_ends_with_the_headline_and_the_report(finished_run: FinishedRun
     metrics = json.loads(finished_run.latest("08_reporting", "metrics.json").read_text())
     eer = metrics["headline"]["eer"]
     assert f"EER {100 * eer:.1f}% (95% interval" in output
-    assert "SYNTHETIC cries" in output
+    assert "SYNTHETIC sound" in output
     assert all(name in output for name in ("untrained", "mfcc", "random"))
     assert "report.html" in output
+    assert "the data inspection is " in output
 
 
 def test_every_result_is_there(finished_run: FinishedRun) -> None:
@@ -35,10 +36,14 @@ def test_every_result_is_there(finished_run: FinishedRun) -> None:
             assert (finished_run.results(layer) / name).is_file(), name
     for name in (
         "det", "histogram", "eer", "shortcuts", "training", "breakdown", "durations", "gallery",
+        "inspection_uses", "inspection_subjects", "inspection_durations", "inspection_levels",
+        "inspection_channel",
     ):  # fmt: skip
         png = finished_run.latest("08_reporting", f"figure/{name}.png")
         assert png.read_bytes().startswith(b"\x89PNG")
         assert png.with_suffix(".pdf").read_bytes().startswith(b"%PDF")
+    inspected = finished_run.latest("08_reporting", "inspection.html").read_text()
+    assert inspected.count("data:image/png;base64,") >= 5
     for name in ("failures.csv", "gallery_curve.csv"):
         assert not pd.read_csv(finished_run.latest("08_reporting", name)).empty, name
 

@@ -209,7 +209,7 @@ def test_a_share_that_leaves_too_few_names_the_share(
         table.iloc[rows].reset_index(drop=True), tuple(corpus[1].spans[row] for row in rows)
     )
     with pytest.raises(ValueError, match=said) as caught:
-        choose_sources(sides, params(tmp_path, validation_share=share))
+        choose_sources(sides, params(tmp_path, validation_share=share), made.RATE)
     assert "split." not in str(caught.value)
 
 
@@ -222,7 +222,9 @@ def test_a_share_of_the_groups_validates_and_its_loss_is_the_losses_own(
     grouped = SideTable(sides.table.assign(group_id=group), sides.spans)
     drawn = set()
     for seed in range(5):
-        sources = choose_sources(grouped, params(tmp_path, validation_share=0.25, seed=seed))
+        sources = choose_sources(
+            grouped, params(tmp_path, validation_share=0.25, seed=seed), made.RATE
+        )
         assert sources.validation is not None
         teach, judge = set(sources.train.ids), set(sources.validation.ids)
         assert not teach & judge
@@ -260,7 +262,7 @@ def test_joined_sessions_are_one_recording(corpus: Corpus, tmp_path: Path) -> No
         segments = np.concatenate([sides.spans[k] for k in own])
         assert whole.spans[row].tolist() == segments.tolist()
         assert whole.table["n_samples"][row] == segments[:, 1].sum()
-    sources = choose_sources(sides, params(tmp_path, join_sessions=True))
+    sources = choose_sources(sides, params(tmp_path, join_sessions=True), made.RATE)
     assert all(len(sessions) == 1 for sessions in sources.train.sessions)
 
 

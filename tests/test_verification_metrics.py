@@ -170,7 +170,14 @@ def test_integer_weights_are_repetitions_and_zero_is_absence(rows, data):
 def test_rates_by_hand_and_the_threshold_itself_is_accepted():
     rates = rates_at([1, 1, 1, 0, 0, 0, 0, 0], [3, 2, 0, 2, 1, 1, 0, 0], 2.0)
     assert rates == pytest.approx(
-        {"accuracy": 6 / 8, "far": 1 / 5, "frr": 1 / 3, "precision": 2 / 3, "recall": 2 / 3}
+        {
+            "accuracy": 6 / 8,
+            "balanced_accuracy": (4 / 5 + 2 / 3) / 2,
+            "far": 1 / 5,
+            "frr": 1 / 3,
+            "precision": 2 / 3,
+            "recall": 2 / 3,
+        }
     )
 
 

@@ -23,6 +23,7 @@ STAGES = (
     "score_pairs",
     "threshold",
     "report",
+    "inspect",
 )
 SWITCHES = (
     "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync "
@@ -86,7 +87,7 @@ def test_the_layers_stand_in_order(build: Path) -> None:
 
 
 @pytest.mark.browser
-def test_seven_rooms_open_and_show_metrics_and_a_figure(address: str, chromium: Any) -> None:
+def test_eight_rooms_open_and_show_metrics_and_a_figure(address: str, chromium: Any) -> None:
     from selenium.common.exceptions import (
         MoveTargetOutOfBoundsException,
         NoSuchElementException,

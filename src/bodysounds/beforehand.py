@@ -10,17 +10,18 @@ from typing import Any
 from bodysounds.types import Metrics
 
 SHORTCUTS = (
-    "audio_budget_s", "channels", "complete", "constant_channel", "data", "demo_seed", "dim",
-    "domain", "encoder", "group", "init_from", "init_published", "init_strict", "mean_over",
-    "n_dev", "n_test", "n_train", "name", "pretrained", "raw", "recipe", "refit", "session",
-    "shared_identity", "shuffles", "subject", "trials",
+    "audio_budget_s", "channels", "classifier", "classifier_recipe", "complete",
+    "constant_channel", "data", "demo_seed", "dim", "domain", "encoder", "group", "init_from",
+    "init_published", "init_strict", "mean_over", "n_dev", "n_speakers", "n_test", "n_train",
+    "name", "pretrained", "raw", "recipe", "refit", "resplit", "session", "shared_identity",
+    "shuffles", "subject", "trials",
 )  # fmt: skip
 """What the configuration takes from --params by a short name."""
 
 
 STAGES = (
     "ingest", "split", "featurize", "train_embedding", "recipes", "score_pairs", "threshold",
-    "report",
+    "report", "split_closed", "train_classifier", "predict", "report_classes",
 )  # fmt: skip
 
 
@@ -37,17 +38,26 @@ def check_names(given: Mapping[str, Any], tasks: Iterable[str]) -> None:
             _refuse_unknown(stage, f"{name}.{stage}", STAGES)
 
 
-def check_recipe(recipe: str, conf: Path) -> None:
+RECIPES = {
+    "recipe": ("parameters_recipes.yml", "_recipes"),
+    "classifier_recipe": ("parameters_classifier_recipes.yml", "_classifiers"),
+}
+"""By what name --params chooses a recipe, and where those there are stand."""
+
+
+def check_recipe(recipe: str, conf: Path, chosen_by: str = "recipe") -> None:
     """Raise ValueError where the configuration has no recipe of that name, and list those it has.
 
     The interpolation that looks it up would only say that a key is missing.
     """
     import yaml
 
-    path = conf / "base" / "parameters_recipes.yml"
-    known = list(yaml.safe_load(path.read_text())["_recipes"])
+    file, key = RECIPES[chosen_by]
+    path = conf / "base" / file
+    known = list(yaml.safe_load(path.read_text())[key])
     if recipe not in known:
-        raise ValueError(f"--params recipe={recipe}: the recipes are {', '.join(known)} ({path})")
+        told = ", ".join(known)
+        raise ValueError(f"--params {chosen_by}={recipe}: the recipes are {told} ({path})")
 
 
 def _refuse_unknown(name: str, told: str, known: Sequence[str]) -> None:
@@ -75,6 +85,8 @@ def check_task(parameters: Metrics, nodes: Iterable[str]) -> None:
     for name in names:
         if name.endswith(".train_embedding.train"):
             _check_start(_recipe_of(name, parameters))
+        if name.endswith(".train_classifier.train") and parameters["train_classifier"]["init_from"]:
+            check_classifier_start(parameters["train_classifier"]["init_from"])
 
 
 def _check_scores(parameters: Metrics) -> None:
@@ -96,8 +108,12 @@ def _check_scores(parameters: Metrics) -> None:
 
 
 def _check_start(recipe: Metrics) -> None:
+    from bodysounds.params.train_embedding import check_no_start
+
     if recipe["init_from"]:
         check_encoder("train_embedding.init_from", recipe["init_from"])
+    else:
+        check_no_start(recipe)
 
 
 def _recipe_of(name: str, parameters: Metrics) -> Metrics:
@@ -107,6 +123,26 @@ def _recipe_of(name: str, parameters: Metrics) -> Metrics:
             return recipe
     alone: Metrics = parameters["train_embedding"]
     return alone
+
+
+def check_classifier_start(path: str) -> None:
+    """Raise ValueError where train_classifier.init_from is nothing to start from."""
+    from bodysounds.training.classifier_start import load_start
+
+    try:
+        load_start(path)
+    except ValueError as error:
+        raise ValueError(f"train_classifier.init_from: {error}") from error
+
+
+def check_classifier(path: str) -> None:
+    """Raise ValueError where the runtime parameter classifier names none."""
+    from bodysounds.models.classifier import load_classifier
+
+    try:
+        load_classifier(path)
+    except ValueError as error:
+        raise ValueError(f"classifier: {error}") from error
 
 
 def check_encoder(parameter: str, path: str) -> Any:

@@ -65,3 +65,21 @@ def scores(table: Table) -> None:
     if broken.any():
         row = table.loc[broken].iloc[0]
         raise ValueError(f"scores: {row['system']} scores trial {row['trial_id']} {row['cosine']}")
+
+
+def examples(table: Table) -> None:
+    """Each segment once, with its label and a subset."""
+    columns = ("segment_id", "recording_id", "start_s", "end_s", "label", "subset", "condition")
+    _require(table, "examples", (*columns, "session_id"), ("segment_id",))
+    if table["label"].isna().any():
+        wrong = table.loc[table["label"].isna(), "segment_id"].iloc[0]
+        raise ValueError(f"examples: {wrong} has no label")
+
+
+def predictions(table: Table) -> None:
+    """A class and the rank of the label for each system and segment."""
+    columns = ("system", "segment_id", "label", "subset", "condition", "predicted", "rank")
+    _require(table, "predictions", (*columns, "probability"), ("system", "segment_id"))
+    if not (table["rank"] >= 1).all():
+        row = table.loc[~(table["rank"] >= 1)].iloc[0]
+        raise ValueError(f"predictions: {row['system']} ranks {row['segment_id']} {row['rank']}")

@@ -35,12 +35,13 @@ class Beforehand:
 
     @hook_impl
     def after_context_created(self, context: Any) -> None:
-        from bodysounds.beforehand import check_recipe
+        from bodysounds.beforehand import RECIPES, check_recipe
 
         loader = context.config_loader
-        recipe = (loader.runtime_params or {}).get("recipe")
-        if recipe is not None:
-            check_recipe(str(recipe), Path(loader.conf_source))
+        for chosen_by in RECIPES:
+            recipe = (loader.runtime_params or {}).get(chosen_by)
+            if recipe is not None:
+                check_recipe(str(recipe), Path(loader.conf_source), chosen_by)
 
     @hook_impl
     def before_pipeline_run(
@@ -48,7 +49,7 @@ class Beforehand:
     ) -> None:
         from kedro.framework.project import pipelines
 
-        from bodysounds.beforehand import check_encoder, check_names, check_task
+        from bodysounds.beforehand import check_classifier, check_encoder, check_names, check_task
         from bodysounds.params import plain
 
         given = run_params.get("runtime_params") or {}
@@ -59,6 +60,8 @@ class Beforehand:
                 check_task(parameters[task], [node.name for node in pipeline.nodes])
             if given.get("encoder") and f"{task}.encoder" in pipeline.inputs():
                 check_encoder("encoder", given["encoder"])
+            if given.get("classifier") and f"{task}.classifier" in pipeline.inputs():
+                check_classifier(given["classifier"])
 
 
 class RunRecord:
@@ -105,7 +108,10 @@ class Headline:
             if f"{task}.metrics" not in pipeline.datasets():
                 continue
             logger.info("%s: %s", task, headline(catalog.load(f"{task}.metrics")))
-            report = catalog[f"{task}.report"]
-            if isinstance(report, AbstractVersionedDataset) and report.exists():
-                # apart from the log, whose lines are broken: a path is there to be copied
-                click.echo(f"{task}: the report is {report._get_load_path()}")
+            for entry, told in (("report", "report"), ("inspection", "data inspection")):
+                if f"{task}.{entry}" not in pipeline.datasets():
+                    continue
+                page = catalog[f"{task}.{entry}"]
+                if isinstance(page, AbstractVersionedDataset) and page.exists():
+                    # apart from the log, whose lines are broken: a path is there to be copied
+                    click.echo(f"{task}: the {told} is {page._get_load_path()}")

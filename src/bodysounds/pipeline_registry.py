@@ -6,10 +6,12 @@ import warnings
 
 from kedro.pipeline import Pipeline
 
+from bodysounds.identification_pipelines import identification, identification_evaluate
 from bodysounds.pipelines import (
     featurize,
     fold,
     ingest,
+    inspect,
     recipe,
     report,
     score_pairs,
@@ -29,6 +31,7 @@ def verification(task: str) -> Pipeline:
         [
             *(stage.create_pipeline() for stage in stages),
             report.create_pipeline(task, "figure.training"),
+            inspect.create_pipeline(task),
         ],
         namespace=task,
     )
@@ -42,6 +45,7 @@ def evaluation(task: str) -> Pipeline:
             score_pairs.create_pipeline(dev_encoder="encoder"),
             threshold.create_pipeline(),
             report.create_pipeline(task),
+            inspect.create_pipeline(task),
         ],
         namespace=task,
     )
@@ -84,16 +88,25 @@ def recipes(task: str) -> Pipeline:
     )
 
 
+def verifications(task: str) -> dict[str, Pipeline]:
+    """Every pipeline of a verification task by its name."""
+    return {
+        task: verification(task),
+        f"{task}_evaluate": evaluation(task),
+        f"{task}_folds": cross_validation(task),
+        f"{task}_recipes": recipes(task),
+    }
+
+
 def register_pipelines() -> dict[str, Pipeline]:
     """Return every pipeline by the name that `kedro run --pipelines=` takes."""
     with warnings.catch_warnings():
         # `figure.det` and `fold_0.scores` are namespaces on purpose
         warnings.filterwarnings("ignore", "One or more dataset names contain", UserWarning)
-        cries = verification("cry_verification")
-        return {
-            "cry_verification": cries,
-            "cry_verification_evaluate": evaluation("cry_verification"),
-            "cry_verification_folds": cross_validation("cry_verification"),
-            "cry_verification_recipes": recipes("cry_verification"),
-            "__default__": cries,
+        tasks = {
+            **verifications("cry_verification"),
+            **verifications("speaker_verification"),
+            "speaker_identification": identification("speaker_identification"),
+            "speaker_identification_evaluate": identification_evaluate("speaker_identification"),
         }
+        return {**tasks, "__default__": tasks["cry_verification"]}

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from bodysounds.audio.packed import Packed as Packed
     from bodysounds.corpora.base import Corpus as Corpus
     from bodysounds.figures.picture import Picture as Picture
+    from bodysounds.models.classifier import Classifier as Classifier
     from bodysounds.models.encoder import Encoder as Encoder
 
     Table: TypeAlias = pd.DataFrame
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     Ints: TypeAlias = npt.NDArray[np.integer[Any]]
     Array: TypeAlias = npt.NDArray[Any]
 else:
-    Table = Floats = Ints = Array = Figure = Packed = Corpus = Picture = Encoder = Any
+    Table = Floats = Ints = Array = Figure = Packed = Corpus = Picture = Any
+    Classifier = Encoder = Any
 
 Metrics: TypeAlias = dict[str, Any]

@@ -16,10 +16,13 @@ if TYPE_CHECKING:
 
 DIMENSIONS = {
     "sex": "sex",
+    "nontarget_sex": "different subjects of",
     "age": "age",
     "domain": "domain",
     "session_gap": "time between",
     "duration": "shorter side",
+    "duration_difference": "durations differ by",
+    "level": "quieter side",
 }
 TITLE = "Ours by group"
 AT_THRESHOLD = {

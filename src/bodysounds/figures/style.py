@@ -17,7 +17,15 @@ INK = "#222222"
 
 LABELS = {
     "ours": "ours",
+    "unfiltered": "ours, without the filter by sex",
     "averaged": "ours, averaged over shuffles",
+    "whole": "ours, sides heard whole",
+    "windows": "ours, mean of short windows",
+    "loud": "ours, loud part of sides",
+    "first": "ours, first seconds of sides",
+    "plain": "ours, without its backend",
+    "network": "ours, its network's part alone",
+    "statistics": "ours, its statistics alone",
     "pretrained": "pretrained, frozen",
     "untrained": "untrained network",
     "mfcc": "MFCC mean and deviation",
@@ -37,6 +45,14 @@ class Look(NamedTuple):
 LOOKS = {
     "ours": Look(BLUE, "-", "o"),
     "averaged": Look("#56B4E9", (0, (9, 2)), "p"),
+    "unfiltered": Look("#332288", (0, (5, 1.5)), "o"),
+    "whole": Look("#117733", (0, (12, 2, 2, 2)), "h"),
+    "windows": Look("#882255", (0, (7, 2, 1, 2)), "H"),
+    "loud": Look("#A6761D", (0, (4, 1, 1, 1)), "8"),
+    "first": Look("#999933", (0, (2, 2, 6, 2)), "d"),
+    "plain": Look("#44AA99", (0, (10, 1, 1, 1)), "<"),
+    "network": Look("#88419D", (0, (3, 1, 1, 1)), ">"),
+    "statistics": Look("#661100", (0, (1, 1, 5, 1)), "*"),
     "pretrained": Look("#CC79A7", (0, (6, 1, 1, 1, 1, 1)), "v"),
     "untrained": Look(ORANGE, "--", "s"),
     "mfcc": Look(GREEN, "-.", "^"),
@@ -44,8 +60,8 @@ LOOKS = {
 }
 # for any other system; the palette's yellow is too pale for lines on white
 OTHER_COLOURS = ("#E69F00", "#000000")
-OTHER_LINES = ((0, (3, 1, 1, 1)), (0, (2, 1)), (0, (8, 1, 3, 1)))
-OTHER_MARKERS = ("P", "X", "*", "<", ">", "h", "d")
+OTHER_LINES = ((0, (5, 2, 1, 2)), (0, (2, 1)), (0, (8, 1, 3, 1)))
+OTHER_MARKERS = ("P", "X")
 
 
 def label(system: str) -> str:

@@ -10,10 +10,11 @@ from bodysounds.metrics.arrays import check_trials
 
 
 def rates_at(labels: Any, scores: Any, threshold: float, weights: Any = None) -> dict[str, float]:
-    """Return accuracy, far, frr, precision and recall where scores >= threshold are accepted.
+    """Return the rates where scores >= threshold are accepted.
 
-    Precision is NaN where nothing is accepted. Errors are those of `det_curve`, and ValueError
-    for a threshold that is NaN.
+    accuracy, balanced_accuracy (mean of 1 - far and 1 - frr: the same whatever the share of
+    targets), far, frr, precision (NaN where nothing is accepted) and recall. Errors are those of
+    `det_curve`, and ValueError for a threshold that is NaN.
     """
     target, score, weight = check_trials(labels, scores, weights)
     if np.isnan(threshold):
@@ -30,10 +31,12 @@ def rates_from_counts(hits: Any, misses: Any, alarms: Any, refusals: Any) -> dic
     accepted = np.asarray(hits + alarms, dtype=np.float64)
     precision = np.full_like(accepted, np.nan)
     np.divide(hits, accepted, out=precision, where=accepted > 0)
+    far, frr = alarms / (alarms + refusals), misses / (hits + misses)
     return {
         "accuracy": (hits + refusals) / (hits + misses + alarms + refusals),
-        "far": alarms / (alarms + refusals),
-        "frr": misses / (hits + misses),
+        "balanced_accuracy": 1 - (far + frr) / 2,
+        "far": far,
+        "frr": frr,
         "precision": precision,
         "recall": hits / (hits + misses),
     }

@@ -3,8 +3,12 @@
 from bodysounds.params.featurize import FeaturizeParams as FeaturizeParams
 from bodysounds.params.ingest import IngestParams as IngestParams
 from bodysounds.params.plain import plain as plain
+from bodysounds.params.predict import PredictParams as PredictParams
 from bodysounds.params.report import ReportParams as ReportParams
+from bodysounds.params.report_classes import ReportClassesParams as ReportClassesParams
 from bodysounds.params.score_pairs import ScorePairsParams as ScorePairsParams
 from bodysounds.params.split import SplitParams as SplitParams
+from bodysounds.params.split_closed import SplitClosedParams as SplitClosedParams
 from bodysounds.params.threshold import ThresholdParams as ThresholdParams
+from bodysounds.params.train_classifier import TrainClassifierParams as TrainClassifierParams
 from bodysounds.params.train_embedding import TrainEmbeddingParams as TrainEmbeddingParams

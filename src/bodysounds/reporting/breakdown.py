@@ -27,11 +27,12 @@ def breakdown(
     """Return the rates of `ours` in each group of the headline's pairs.
 
     `{dimension: {group: {eer, eer_ci95, far, far_ci95, frr, frr_ci95, n_target, n_nontarget,
-    n_target_subjects, n_subjects, why}}}` for sex, age, domain, session_gap and duration, and
-    `skipped`, the reason of each dimension that has no groups. far and frr are those at the
-    threshold; pairs or subjects weigh equally, as in the headline. A group of fewer than
-    `params.min_subjects` target subjects, 10 targets or 10 non-targets has no rates, and `why`
-    says so. `chosen` is a selection of `joined`, `facts` a row a side as `side_facts` gives.
+    n_target_subjects, n_subjects, n_false_accepts, n_false_rejects, why}}}` for each dimension of
+    `pair_groups`, and `skipped`, the reason of each that has no groups. far and frr are those at
+    the threshold, where every group's errors are counted; pairs or subjects weigh equally, as in
+    the headline. A group of fewer than `params.min_subjects` target subjects, 10 targets or 10
+    non-targets has no rates, and `why` says so. `chosen` is a selection of `joined`, `facts` a row
+    a side as `side_facts` gives.
     """
     found: Metrics = {}
     skipped: dict[str, str] = {}
@@ -61,6 +62,11 @@ def group_rates(
         "n_target_subjects": len(np.unique(first[labels])),
         "n_subjects": len(np.unique(np.concatenate([first, second]))),
     }
+    accepted = scores >= threshold
+    errors = {
+        "n_false_accepts": int((accepted & ~labels).sum()),
+        "n_false_rejects": int((~accepted & labels).sum()),
+    }
     why = _too_few(counts, params.min_subjects)
     entry: Metrics = dict.fromkeys(key for rate in RATES for key in (rate, f"{rate}_ci95"))
     if why is None:
@@ -70,7 +76,7 @@ def group_rates(
         entry |= {name: plain(rates[name]) for name in ("far", "frr")}
         entry |= counts
         entry |= _intervals(entry, labels, scores, enrol, test, threshold, weights, params)
-    entry |= {**counts, "why": why}
+    entry |= {**counts, **errors, "why": why}
     return entry | _widened(entry, params.level)
 
 

@@ -25,7 +25,30 @@ CAPTIONS = {
     "every combination of lengths, darker where there are more errors.",
     "gallery": "Errors by number of people searched, on a logarithmic axis; the bands are "
     "intervals over subjects.",
+    "inspection_uses": "How many recordings are named by how many pairs.",
+    "inspection_subjects": "Recordings and seconds of sound of each subject, both on logarithmic "
+    "axes.",
+    "inspection_durations": "Seconds of the recordings, on a logarithmic axis; shares of each "
+    "subset.",
+    "inspection_levels": "Level (root mean square) and peak of the recordings, shares of each "
+    "subset; 0 dBFS is full scale.",
+    "inspection_channel": "The microphone's fingerprint: noise floor against bandwidth, a mark a "
+    "recording. Clouds that lie apart can be told apart without listening to anyone.",
 }
+
+GROUP_TITLES = {
+    "sex": "Sex, of both sides",
+    "nontarget_sex": "Sexes of the different-subject pairs, against all same-subject pairs",
+    "age": "Age, of both sides",
+    "domain": "Domain (device or platform) of the two sides",
+    "session_gap": "Time between the two sides",
+    "duration": "Duration of the shorter side",
+    "duration_difference": "Difference between the durations of the two sides",
+    "level": "Level of the quieter side",
+}
+"""Dimensions of `pair_groups`, as headings of a table."""
+WIDE = ("breakdown", "durations", "inspection_channel", "inspection_levels")
+"""Figures that take the whole width of a page."""
 
 
 def alt_texts(

@@ -11,6 +11,7 @@ from bodysounds.types import Encoder, Table
 SUBSET_ORDER = ("train", "dev", "test")
 MOST_REASONS = 12
 MOST_VALUES = 6
+MOST_SESSIONS = 8
 
 
 def subset_rows(manifest: Table, subsets: Table, sides: Table) -> list[dict[str, Any]]:
@@ -54,6 +55,8 @@ def data_facts(manifest: Table) -> dict[str, str]:
         ("domain", "Domains"), ("session_id", "Sessions"), ("sex", "Sex"), ("age", "Age"),
         ("label", "Labels"),
     ):  # fmt: skip
+        if column == "session_id" and manifest[column].nunique() > MOST_SESSIONS:
+            continue  # named after the recordings of each subject: they are counted, not listed
         if manifest[column].notna().any():
             facts[name] = value_counts(manifest, column)
     return facts

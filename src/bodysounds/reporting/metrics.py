@@ -8,6 +8,7 @@ from bodysounds.reporting.rating import Rating
 from bodysounds.reporting.shortcuts import shortcut_audit
 from bodysounds.reporting.side_facts import side_facts
 from bodysounds.reporting.trial_table import CONDITIONS, Selection, TrialTable, trial_table
+from bodysounds.scoring.threshold import choose_threshold
 from bodysounds.types import Metrics, Table
 
 
@@ -46,17 +47,20 @@ def verification_metrics(
     condition = joined.condition_of(subset, params.condition)
     threshold = float(operating_point["threshold"])
     headline = rating(subset, condition)
-    facts = side_facts(sides, manifest, segments)
+    dev = rating("dev", joined.condition_of("dev", condition))
+    thresholds = _thresholds(joined, dev.selection, operating_point)
+    facts = side_facts(sides, manifest, segments, descriptors)
     return {
-        "dev": rating("dev", joined.condition_of("dev", condition)).entries(threshold),
-        "test": rating("test", joined.condition_of("test", condition)).entries(threshold),
+        "dev": dev.entries(thresholds),
+        "test": rating("test", joined.condition_of("test", condition)).entries(thresholds),
         "headline": {
             "subset": subset,
             "system": "ours",
             "score": score,
             "condition": condition,
             "weighting": params.weighting,
-            **_headline_numbers(headline, params.weighting),
+            **_headline_numbers(headline, params.weighting, threshold),
+            "threshold_chosen_on": str(operating_point["chosen_on"]),
             "level": params.level,
             "optimistic": subset == "dev",
             "synthetic": bool(synthetic),
@@ -70,15 +74,34 @@ def verification_metrics(
     }
 
 
+def _thresholds(joined: TrialTable, dev: Selection, point: Metrics) -> dict[str, float]:
+    """Return each system's threshold: the operating point's, or what its policy would choose."""
+    policy, options = str(point["policy"]), point["options"]
+    found = {}
+    tested = (joined.table["subset"] == "test").to_numpy(bool)
+    for system, scores in joined.scores.items():
+        if policy == "prior" and tested.any():
+            found[system] = choose_threshold(policy, scores[tested], **options)
+        else:
+            found[system] = choose_threshold(policy, dev.scores[system], dev.labels, **options)
+    return found | {"ours": float(point["threshold"])}
+
+
 def _headline_subset(joined: TrialTable) -> str:
     return "test" if joined.select("test", "all").rateable else "dev"
 
 
-def _headline_numbers(headline: Rating, weighting: str) -> Metrics:
-    entry = headline.entry("ours")
+def _headline_numbers(headline: Rating, weighting: str, threshold: float) -> Metrics:
+    entry = headline.entry("ours", threshold)
+    rates = entry["at_threshold"] or {}
     if weighting == "subject":
         entry = entry["by_subject"]
-    return {"eer": entry["eer"], "eer_ci95": entry["eer_ci95"]}
+    accuracies = ("accuracy", "accuracy_ci95", "balanced_accuracy", "balanced_accuracy_ci95")
+    return {
+        "eer": entry["eer"],
+        "eer_ci95": entry["eer_ci95"],
+        **{name: rates.get(name) for name in accuracies},
+    }
 
 
 def _definitions(
@@ -125,28 +148,45 @@ def _definitions(
         "and the non-target pairs of each pair of subjects do.",
         "condition": f"{condition}: {targets}, against all non-target pairs{asked}.",
         "at_threshold": "Rates of ours where scores at or above the operating point's threshold, "
-        f"chosen on {point['chosen_on']}, are accepted; precision is null where none is.",
+        f"chosen on {point['chosen_on']}, are accepted, pairs weighed equally; precision is null "
+        "where none is.",
+        "at_own_threshold": "The same rates of each system at the threshold that the same policy "
+        "chooses from its own scores; for ours it is the operating point's.",
+        "accuracy": "Share of the pairs that are judged right at that threshold. It depends on the "
+        f"share of targets, here {_share(selection)}: where half of the pairs are targets it is "
+        "what such challenges rank by; in a list of all pairs, nearly all of them non-targets, "
+        "refusing everything scores high.",
+        "balanced_accuracy": "Mean of 1 - FAR and 1 - FRR at that threshold: the accuracy where "
+        "half of the pairs are targets.",
         "subset": {
             "test": _of_test(point),
             "dev": "dev: test lacks labelled target or non-target pairs, so these are the subjects "
-            "that chose the epoch and the threshold; the numbers are optimistic.",
+            "that chose the epoch"
+            + (" and the threshold" if not str(point["chosen_on"]).startswith("test") else "")
+            + "; the numbers are optimistic.",
         }[subset],
         "comparisons": f"EER of ours minus the system's, on {subset}, with the interval of that "
         "difference: plus and minus its standard deviation over the same resamples, times the "
         "normal quantile; below 0 favours ours.",
         "subgroups": f"The same systems on {subset} by condition of the target pairs, each against "
         "all non-target pairs.",
-        "breakdown": f"Ours on {subset} by sex and age (both sides in the group), domain (same or "
-        "across), time between the sides of target pairs (against all non-target pairs) and "
-        "duration of the shorter side; rates at the operating point's threshold; weighed as the "
-        f"headline; not rated below {params.min_subjects} subjects with target pairs, 10 target "
-        "pairs and 10 non-target pairs.",
+        "breakdown": f"Ours on {subset} by sex and age (both sides in the group), sexes of "
+        "non-target pairs (against all target pairs), domain (same or across), time between the "
+        "sides of target pairs (against all non-target pairs), duration of the shorter side, "
+        "difference of the durations and level of the quieter side; rates at the operating point's "
+        "threshold; weighed as the headline; not rated below "
+        f"{params.min_subjects} subjects with target pairs, 10 target pairs and 10 non-target "
+        "pairs.",
         "shortcuts": "EER of one property of the recordings alone, without listening to the voice; "
         "flagged where the EER is at most 0.4 and the whole interval, widened for the number of "
         "properties, lies below 0.5.",
         "n_subjects": f"{selection.counts['n_subjects']} subjects stand behind the headline, "
         f"{selection.counts['n_target_subjects']} of them with target pairs.",
     }
+
+
+def _share(selection: Selection) -> str:
+    return f"{selection.n_target / max(len(selection.labels), 1):.1%}"
 
 
 def _of_test(point: Metrics) -> str:

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
-from bodysounds.metrics.resampling import TooFewSubjectsError
-from bodysounds.metrics.verification import rates_at
 from bodysounds.params import ThresholdParams
-from bodysounds.reporting.extremes import with_extremes
-from bodysounds.reporting.plain import plain, plain_interval
+from bodysounds.reporting.rates import rates_with_intervals
 from bodysounds.reporting.trial_table import Selection, TrialTable, trial_table
 from bodysounds.scoring.threshold import POLICIES, choose_threshold, far_doubles_at
 from bodysounds.types import Metrics, Table
 
 SYSTEM = "ours"
-RATES = ("far", "frr", "accuracy", "precision", "recall")
 
 
 def operating_point(
@@ -103,30 +97,16 @@ def _chosen(
 
 
 def _rates(selection: Selection, threshold: float, params: ThresholdParams) -> Metrics:
-    entry: Metrics = {}
-    found: dict[str, Any] | None = None
-    draws = None
-    if selection.rateable:
-        scores = selection.scores[SYSTEM]
-        found = rates_at(selection.labels, scores, threshold)
-        try:
-            sample = selection.resampler(params.n_bootstrap, params.seed)
-            draws = sample.rate_draws(scores, threshold)
-        except TooFewSubjectsError:
-            draws = None
-    for name in RATES:
-        entry[name] = plain(found[name]) if found else None
-        between = plain_interval(draws[name], params.level) if draws else None
-        entry[f"{name}_ci95"] = with_extremes(
-            entry[name], between, _n_subjects(selection, name), params.level
-        )
+    scores = selection.scores[SYSTEM]
+    entry = rates_with_intervals(
+        selection,
+        scores,
+        threshold,
+        n=params.n_bootstrap,
+        seed=params.seed,
+        level=params.level,
+    )
     return entry | {"n_target": selection.n_target, "n_nontarget": selection.n_nontarget}
-
-
-def _n_subjects(selection: Selection, rate: str) -> int:
-    """Return the subjects behind a rate: misses happen to those with target pairs alone."""
-    counts = selection.counts
-    return counts["n_target_subjects" if rate in ("frr", "recall") else "n_subjects"]
 
 
 def decisions(

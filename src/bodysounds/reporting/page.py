@@ -2,52 +2,20 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import math
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from bodysounds.corpora.base import Corpus
-from bodysounds.figures import style
 from bodysounds.models.heard import warning_of
-from bodysounds.reporting.captions import CAPTIONS, alt_texts, equal_lengths, rows
+from bodysounds.params.score_pairs import VARIANTS
+from bodysounds.reporting.captions import alt_texts, equal_lengths, rows
 from bodysounds.reporting.cards import data_facts, model_facts, rejected_reasons, subset_rows
 from bodysounds.reporting.gallery import why_no_gallery
-from bodysounds.reporting.headline import eer_name
-from bodysounds.reporting.words import interval, number, percent, points
+from bodysounds.reporting.headline import eer_name, threshold_told
+from bodysounds.reporting.html import any_rated, failures_of, groups_of, images, render
 from bodysounds.types import Encoder, Metrics, Table
-
-MOST_FAILURES = 10
-"""Worst errors shown of each kind."""
-
-
-def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "percent": percent,
-        "interval": interval,
-        "points": points,
-        "number": number,
-        "system": style.label,
-        "words": lambda name: str(name).replace("_", " "),
-        "count": lambda number: f"{number:,}",
-    }
-    return environment
-
-
-def _groups(metrics: Metrics) -> dict[str, Metrics]:
-    found = metrics.get("breakdown", {})
-    return {name: groups for name, groups in found.items() if name != "skipped"}
 
 
 def _heard_before(
@@ -89,15 +57,6 @@ def _averaged_is_ours(metrics: Metrics, weighting: str) -> bool:
             math.isclose(first["cllr"], second["cllr"], rel_tol=1e-4) if known else first["eer"] > 0
         )
     )
-
-
-def _failures(table: Table) -> dict[str, list[dict[str, Any]]]:
-    """Return the first rows of each kind, unknown values as None."""
-    known = table.astype(object).where(table.notna(), None)
-    return {
-        kind: rows(known[known["kind"] == kind].head(MOST_FAILURES))
-        for kind in ("false_accept", "false_reject")
-    }
 
 
 def report_page(
@@ -142,25 +101,19 @@ def report_page(
     baselines = {
         name: (entry[weighting] if weighting else entry)["eer"]
         for name, entry in systems.items()
-        if name not in ("ours", "averaged")
+        if name not in ("ours", *VARIANTS)
     }
-    groups = _groups(metrics)
-    rated_groups = any(e["eer"] is not None for part in groups.values() for e in part.values())
-    names = {name.removeprefix("figure.").removeprefix("figure_"): name for name in figures}
+    groups = groups_of(metrics)
     curves = {"durations": duration_curve, "gallery": gallery_curve}
     alts = alt_texts(metrics, operating_point, curves)
-    images = {
-        short: {
-            "uri": "data:image/png;base64," + base64.b64encode(figures[name]).decode(),
-            "caption": CAPTIONS.get(short, short.replace("_", " ")),
-            "alt": alts.get(short, f"Figure {short.replace('_', ' ')}"),
-        }
-        for short, name in names.items()
-        if short != "breakdown" or rated_groups
+    shown = {
+        name: png
+        for name, png in figures.items()
+        if any_rated(groups) or not name.endswith("breakdown")
     }
     parameters = record.get("parameters")
-    return _environment().get_template("page.html.j2").render(
-        css=(Path(__file__).parent / "page.css").read_text(),
+    return render(
+        "page.html.j2",
         task=task.replace("_", " "),
         corpus=corpus,
         metrics=metrics,
@@ -174,13 +127,14 @@ def report_page(
         n_folds=_n_folds(operating_point),
         not_calibrated=_not_calibrated(operating_point),
         point=operating_point,
-        images=images,
+        images=images(shown, alts),
+        threshold_told=threshold_told(head) if head.get("accuracy") is not None else "",
         breakdown=groups,
         left_out=metrics.get("breakdown", {}).get("skipped", {}),
         durations=None if duration_curve is None else equal_lengths(duration_curve),
         gallery=None if gallery_curve is None else rows(gallery_curve),
         why_no_gallery=why_no_gallery(metrics),
-        failures=None if failures is None else _failures(failures),
+        failures=None if failures is None else failures_of(failures),
         shortcuts={k: v for k, v in metrics["shortcuts"].items() if k != "verdict"},
         verdict=metrics["shortcuts"]["verdict"],
         flagged=any(v["flagged"] for k, v in metrics["shortcuts"].items() if k != "verdict"),

@@ -1,4 +1,4 @@
-"""The groups that labelled pairs fall into: sex, age, domain, gap between sessions, duration."""
+"""The groups that labelled pairs fall into: who is heard, and how it was recorded."""
 
 from __future__ import annotations
 
@@ -25,24 +25,34 @@ GAPS = {
     "over a week": (7 * DAY, np.inf),
 }
 SECONDS = (0.0, 1.0, 2.0, 5.0, 10.0, 30.0, np.inf)
+SECONDS_APART = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0, np.inf)
+DBFS = (-np.inf, -50.0, -40.0, -30.0, -20.0, np.inf)
 
 
 def pair_groups(chosen: Selection, facts: Table, conditions: Array) -> dict[str, Groups]:
     """Return the groups of every dimension, or why a dimension has none.
 
-    A pair belongs to a sex or an age where both its sides do; to a duration by its shorter side.
-    `facts` is a row a side (index side_id), as `side_facts` gives; `conditions` (n_pairs,) is that
-    column of the trials.
+    A pair belongs to a sex or an age where both its sides do; to a duration by its shorter
+    side and to a level by its quieter one. Non-targets of one sex and of two are each set against
+    all targets. `facts` is a row a side (index side_id), as `side_facts` gives; `conditions`
+    (n_pairs,) is that column of the trials.
     """
     enrol = facts.reindex(chosen.enrol_id)
     test = facts.reindex(chosen.test_id)
     ages = _age_groups(facts["age"], enrol["age"], test["age"])
     found: dict[str, Groups] = {
         "sex": _shared(enrol["sex"], test["sex"]),
+        "nontarget_sex": _nontarget_sexes(chosen.labels, enrol["sex"], test["sex"]),
         "age": ages if isinstance(ages, str) else _shared(*ages),
         "domain": _domains(enrol["domain"], test["domain"]),
         "session_gap": _gaps(chosen.labels, enrol, test, conditions),
-        "duration": _durations(enrol["duration_s"], test["duration_s"]),
+        "duration": _binned(_lower(enrol["duration_s"], test["duration_s"]), SECONDS, "s"),
+        "duration_difference": _binned(
+            np.abs(enrol["duration_s"].to_numpy(float) - test["duration_s"].to_numpy(float)),
+            SECONDS_APART,
+            "s",
+        ),
+        "level": _levels(enrol, test),
     }
     return {name: _told(groups) for name, groups in found.items()}
 
@@ -136,10 +146,37 @@ def _gaps(target: Array, enrol: Table, test: Table, conditions: Array) -> Groups
     return {name: mask | ~target for name, mask in held.items()}
 
 
-def _durations(enrol: pd.Series[float], test: pd.Series[float]) -> Groups:
-    shorter: Floats = np.minimum(enrol.to_numpy(np.float64), test.to_numpy(np.float64))
+def _nontarget_sexes(target: Array, enrol: pd.Series[str], test: pd.Series[str]) -> Groups:
+    """Group non-targets by whether both sides have one sex; all targets stand against each."""
+    known = (enrol.notna().to_numpy(bool)) & (test.notna().to_numpy(bool)) & ~target
+    if not known.any():
+        return "unknown of every non-target pair"
+    same = enrol.to_numpy(object) == test.to_numpy(object)
+    groups = {"same sex": known & same, "different sexes": known & ~same}
+    return {name: mask | target for name, mask in groups.items() if mask.any()}
+
+
+def _lower(enrol: pd.Series[float], test: pd.Series[float]) -> Floats:
+    # a pair of which one side is unknown is NaN, and in no group
+    lower: Floats = np.minimum(enrol.to_numpy(np.float64), test.to_numpy(np.float64))
+    return lower
+
+
+def _levels(enrol: Table, test: Table) -> Groups:
+    if "level_dbfs" not in enrol:
+        return UNKNOWN
+    lower = _lower(enrol["level_dbfs"], test["level_dbfs"])
+    return UNKNOWN if np.isnan(lower).all() else _binned(lower, DBFS, "dBFS")
+
+
+def _binned(values: Floats, edges: tuple[float, ...], unit: str) -> Groups:
     return {
-        f"{low:g} to {high:g} s" if np.isfinite(high) else f"over {low:g} s": (shorter >= low)
-        & (shorter < high)
-        for low, high in itertools.pairwise(SECONDS)
+        _bin_name(low, high, unit): (values >= low) & (values < high)
+        for low, high in itertools.pairwise(edges)
     }
+
+
+def _bin_name(low: float, high: float, unit: str) -> str:
+    if np.isinf(low):
+        return f"under {high:g} {unit}"
+    return f"over {low:g} {unit}" if np.isinf(high) else f"{low:g} to {high:g} {unit}"

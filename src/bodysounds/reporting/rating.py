@@ -16,10 +16,10 @@ from bodysounds.metrics.verification import (
     equal_error_rate,
     min_cllr,
     min_dcf,
-    rates_at,
 )
 from bodysounds.params import ReportParams
 from bodysounds.reporting.plain import eer_interval, plain
+from bodysounds.reporting.rates import rates_with_intervals
 from bodysounds.reporting.trial_table import Selection
 from bodysounds.types import Floats, Metrics
 
@@ -68,15 +68,19 @@ class Rating:
         return eer_interval(self.eer(system, weighting), draws, counts, level)
 
     def entry(self, system: str, threshold: float | None = None) -> Metrics:
-        """Return the numbers of a system; null where the selection lacks one of the classes."""
+        """Return the numbers of a system; null where the selection lacks one of the classes.
+
+        The threshold is the system's own; that of ours is the operating point's.
+        """
         chosen = self.selection
         if not chosen.rateable:
             names = ("eer", "eer_ci95", "min_dcf", "act_dcf", "cllr", "min_cllr", "auc")
             by_subject = dict.fromkeys(("eer", "eer_ci95", "min_dcf"))
-            ends = {"at_threshold": None, "by_subject": by_subject, "normalised": None}
-            return {**dict.fromkeys(names), **chosen.counts, **ends}
+            ends = {"by_subject": by_subject, "normalised": None}
+            thresholds = dict.fromkeys(("at_threshold", "at_own_threshold"))
+            return {**dict.fromkeys(names), **chosen.counts, **thresholds, **ends}
         scores = chosen.scores[system]
-        rates = rates_at(chosen.labels, scores, threshold) if threshold is not None else None
+        rates = None if threshold is None else self.rates(system, threshold)
         return {
             "eer": plain(self.eer(system, "trial")),
             "eer_ci95": self.interval(system, "trial"),
@@ -85,7 +89,8 @@ class Rating:
             "min_cllr": plain(min_cllr(chosen.labels, scores)),
             "auc": plain(auc(chosen.labels, scores)),
             **chosen.counts,
-            "at_threshold": {name: plain(rate) for name, rate in rates.items()} if rates else None,
+            "at_threshold": rates if system == "ours" else None,
+            "at_own_threshold": rates and {"threshold": threshold, **rates},
             "by_subject": {
                 "eer": plain(self.eer(system, "subject")),
                 "eer_ci95": self.interval(system, "subject"),
@@ -93,6 +98,18 @@ class Rating:
             },
             "normalised": self.normalised(system),
         }
+
+    def rates(self, system: str, threshold: float) -> Metrics:
+        """Return the rates of a system at a threshold with their intervals, by pair."""
+        params = self.params
+        return rates_with_intervals(
+            self.selection,
+            self.selection.scores[system],
+            threshold,
+            n=params.n_bootstrap,
+            seed=params.seed,
+            level=params.level,
+        )
 
     def min_dcf(self, scores: Floats, weighting: str) -> float:
         """Return the normalised minDCF at the costs of the operating point."""
@@ -122,12 +139,10 @@ class Rating:
             "min_dcf": plain(self.min_dcf(scores, "trial")),
         }
 
-    def entries(self, threshold: float | None = None) -> Metrics:
-        """Return the entry of every system; the threshold belongs to the scores of `ours`."""
-        return {
-            system: self.entry(system, threshold if system == "ours" else None)
-            for system in self.selection.scores
-        }
+    def entries(self, thresholds: Mapping[str, float] | None = None) -> Metrics:
+        """Return the entry of every system, each at its own threshold where there are some."""
+        own = thresholds or {}
+        return {system: self.entry(system, own.get(system)) for system in self.selection.scores}
 
     def comparisons(self) -> dict[str, dict[str, Metrics | None]]:
         """Return, for each baseline and weighting, how much lower or higher the EER of ours is."""

@@ -12,6 +12,7 @@ import pandas as pd
 from bodysounds.metrics.verification import equal_error_rate
 from bodysounds.reporting.plain import eer_interval, plain
 from bodysounds.reporting.rating import Rating
+from bodysounds.reporting.side_facts import weighted_mean
 from bodysounds.types import Floats, Metrics, Table
 
 NUMERIC = {
@@ -45,14 +46,10 @@ def side_properties(
     duration = rows["duration_s"].fillna(0.0)
     numeric = pd.DataFrame(index=order)
     for name, column in NUMERIC.items():
-        values = rows[column].replace([np.inf, -np.inf], np.nan)
         if name == "duration":
             numeric[name] = duration.groupby(by_side).sum().reindex(order)
             continue
-        weight = duration.where(values.notna(), 0.0)
-        total = (values.fillna(0.0) * weight).groupby(by_side).sum()
-        share = weight.groupby(by_side).sum()
-        mean = (total / share.where(share > 0)).reindex(order)
+        mean = weighted_mean(rows, column, by_side).reindex(order)
         numeric[name] = mean.fillna(mean.mean())
     about = sides[["side_id", "recording_id"]].merge(manifest, on="recording_id", how="left")
     categories = pd.DataFrame(index=order)

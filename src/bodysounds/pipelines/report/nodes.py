@@ -111,12 +111,14 @@ def draw_durations(duration_curve: Table, metrics: Metrics) -> Figure:
 
 
 def submit(scores: Table, trials: Table, operating_point: Metrics, raw: Corpus) -> Table:
-    """Return the scores of the test trials in the challenge's format."""
+    """Return the scores, or the decisions, of the test trials in the challenge's format."""
     from bodysounds.corpora.registry import list_recordings
     from bodysounds.reporting.submission import submission
 
-    sample = list_recordings(raw).submission_format
-    return submission(scores, trials, sample, operating_point["score"])
+    listing = list_recordings(raw)
+    score, threshold = operating_point["score"], operating_point["threshold"]
+    left_out = set(listing.listed_trials["trial_id"]) - set(trials["trial_id"])
+    return submission(scores, trials, listing.submission_format, score, threshold, left_out)
 
 
 def write_page(

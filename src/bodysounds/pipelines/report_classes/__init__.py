@@ -1,0 +1,3 @@
+"""Metrics, figures, confusions and one page."""
+
+from bodysounds.pipelines.report_classes.pipeline import create_pipeline as create_pipeline

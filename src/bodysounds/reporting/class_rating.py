@@ -1,0 +1,154 @@
+"""The systems of a classification on one selection of examples: rates and their intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from bodysounds.metrics.classification import class_rates as rates_of
+from bodysounds.metrics.classification import confusion_matrix, per_class, tallies
+from bodysounds.metrics.groups import GroupDraws, draw_groups
+from bodysounds.metrics.intervals import normal_interval, percentile_interval
+from bodysounds.params.report_classes import ReportClassesParams
+from bodysounds.reporting.extremes import with_extremes
+from bodysounds.reporting.plain import plain
+from bodysounds.types import Array, Floats, Metrics, Table
+
+TOP = 5
+MOST_LISTED = 50
+"""Classes up to which each system's own rates and confusion matrix are listed."""
+RATES = ("accuracy", "top5", "balanced_accuracy", "macro_f1")
+
+
+@dataclass(frozen=True)
+class ClassRating:
+    """The predictions of every system on the same examples."""
+
+    systems: dict[str, Table]
+    """Rows of `predictions` by system, in one order of segments."""
+    groups: Array
+    """What is resampled: the session of each row, or its recording where that is unknown."""
+    classes: Sequence[str]
+    params: ReportClassesParams
+
+    @property
+    def n(self) -> int:
+        """Examples rated."""
+        return len(self.groups)
+
+    @cached_property
+    def draws(self) -> GroupDraws | None:
+        """The resamples that all systems share; None where there are not two groups."""
+        if len(set(self.groups)) < 2:
+            return None
+        return draw_groups(self.groups, n=self.params.n_bootstrap, seed=self.params.seed)
+
+    def correct(self, system: str) -> Array:
+        """Return whether each example's class is the most probable, (n,)."""
+        found: Array = self.systems[system]["rank"].to_numpy() == 1
+        return found
+
+    def entry(self, system: str) -> Metrics:
+        """Return the numbers of a system; None, for all of them, where there is no example."""
+        counts = {"n": self.n, "n_groups": len(set(self.groups))}
+        if not self.n:
+            return {**{key: None for rate in RATES for key in (rate, f"{rate}_ci95")}, **counts}
+        table = self.systems[system]
+        labels, predicted = table["label"].to_numpy(object), table["predicted"].to_numpy(object)
+        rates = {name: plain(rate) for name, rate in rates_of(*tallies(labels, predicted)).items()}
+        within = table["rank"].to_numpy() <= TOP
+        rates["top5"] = float(within.mean()) if len(self.classes) > TOP else None
+        found: Metrics = {}
+        drawn = self.draws.class_rates(labels, predicted) if self.draws else {}
+        if self.draws and rates["top5"] is not None:
+            drawn["top5"] = self.draws.means(within)
+        for name in RATES:
+            found[name] = rates[name]
+            found[f"{name}_ci95"] = self._interval(name, rates[name], drawn.get(name))
+        listed = len(self.classes) <= MOST_LISTED
+        details = per_class(labels, predicted, self.classes, self._probabilities(table))
+        return {
+            **found,
+            **counts,
+            "n_classes": len(set(labels)),
+            "per_class": details if listed or system == "ours" else None,
+            "confusion": confusion_matrix(labels, predicted, self.classes).astype(int).tolist()
+            if listed
+            else None,
+        }
+
+    def alone(self, system: str, chance: float | None, ours: float | None, n: int) -> Metrics:
+        """Return accuracy, its interval and whether a property is flagged; `n` are audited."""
+        rate = plain(self.correct(system).mean())
+        drawn = self.draws.means(self.correct(system)) if self.draws else None
+        between = self._interval("accuracy", rate, drawn)
+        flagged = False
+        if drawn is not None and None not in (rate, chance, ours):
+            level = 1 - (1 - self.params.level) / n
+            low = percentile_interval(drawn, level)[0]
+            flagged = low > (chance or 0) and (rate or 0) >= (ours or 0) / 2
+        return {"accuracy": rate, "accuracy_ci95": between, "flagged": flagged}
+
+    def comparison(self, system: str) -> Metrics:
+        """Return the accuracy of ours minus that of a system, with its paired interval."""
+        apart = self.correct("ours").astype(float) - self.correct(system)
+        difference = float(apart.mean())
+        if self.draws is None:
+            return {"difference": difference, "ci95": None, "excludes_zero": None}
+        low, high = normal_interval(difference, self.draws.means(apart), self.params.level)
+        ends = [plain(low), plain(high)]
+        return {"difference": difference, "ci95": ends, "excludes_zero": low > 0 or high < 0}
+
+    def _probabilities(self, table: Table) -> Floats | None:
+        names = [f"p_{name}" for name in self.classes]
+        if not set(names) <= set(table):
+            return None
+        return table[names].to_numpy(np.float64)
+
+    def _interval(
+        self, name: str, rate: float | None, drawn: Floats | None
+    ) -> list[float | None] | None:
+        if drawn is None or rate is None:
+            return None
+        if name in ("accuracy", "top5"):
+            low, high = percentile_interval(drawn, self.params.level)
+        else:
+            # a draw lacks some classes, which moves the middle of these, hardly their width
+            low, high = np.clip(normal_interval(rate, drawn, self.params.level), 0.0, 1.0)
+        ends = [plain(low), plain(high)]
+        return with_extremes(rate, ends, len(set(self.groups)), self.params.level)
+
+
+def groups_of(predictions: Table, examples: Table) -> pd.Series[str]:
+    """Return the session of each prediction, told apart by speaker, or else its recording."""
+    told = examples.set_index("segment_id").loc[predictions["segment_id"]]
+    session = told["session_id"].astype(object)
+    own = told["label"].astype(object) + "\n" + session.where(session.notna(), "")
+    groups = own.where(session.notna(), told["recording_id"].astype(object))
+    return pd.Series(groups.to_numpy(object), predictions.index)
+
+
+def resampled(predictions: Table, examples: Table) -> str:
+    """Return what `groups_of` are, as text."""
+    chosen = examples["segment_id"].isin(predictions["segment_id"])
+    known = examples.loc[chosen, "session_id"].notna()
+    if known.all():
+        return "sessions"
+    return "sessions, and recordings where unknown" if known.any() else "recordings"
+
+
+def rating(
+    predictions: Table, examples: Table, classes: Sequence[str], params: ReportClassesParams
+) -> ClassRating:
+    """Return the rating of a selection of predictions, equally many rows a system."""
+    ordered = predictions.sort_values("segment_id", kind="stable")
+    systems = {
+        str(name): part.reset_index(drop=True)
+        for name, part in ordered.groupby("system", sort=False)
+    }
+    first = next(iter(systems.values()), predictions)
+    return ClassRating(systems, groups_of(first, examples).to_numpy(object), classes, params)

@@ -1,0 +1,75 @@
+"""Every system's predictions on the same examples, in one table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import pandas as pd
+
+from bodysounds.params.predict import PredictParams
+from bodysounds.scoring.class_baselines import (
+    PROPERTIES,
+    RECORDING,
+    logistic,
+    mfcc_features,
+    most_frequent,
+    property_features,
+)
+from bodysounds.scoring.classes import class_order, prediction_table, rated_examples
+from bodysounds.types import Classifier, Floats, Packed, Table
+
+ALONE = "alone_"
+"""Systems of the shortcut audit are called after this and a property."""
+
+
+def classify(
+    classifier: Classifier,
+    waveforms: Packed,
+    examples: Table,
+    descriptors: Table,
+    params: PredictParams,
+) -> Table:
+    """Return `prediction_table` of ours, of each baseline and of the shortcut audit.
+
+    Dev and test are classified, and at most `max_train` examples of train. Baselines are fitted on
+    train. Raises ValueError for examples whose label the classifier does not know, and where train
+    or descriptors lack what a baseline needs.
+    """
+    from bodysounds.models.classifier import predict
+
+    classes = class_order(classifier.labels, examples["label"])
+    wanted = rated_examples(examples, params.max_train, params.seed)
+    ours = predict(classifier, waveforms, wanted["segment_id"].tolist(), device=params.device)
+    others = baselines(examples, wanted, descriptors, classes, params)
+    tables = [
+        prediction_table(name, wanted, found, classes, params.most_columns)
+        for name, found in (("ours", ours), *others)
+    ]
+    return pd.concat(tables, ignore_index=True)
+
+
+def baselines(
+    examples: Table,
+    wanted: Table,
+    descriptors: Table,
+    classes: Sequence[str],
+    params: PredictParams,
+) -> Iterator[tuple[str, Floats]]:
+    """Yield the name and the log-probabilities (n_wanted, n_classes) of each baseline."""
+    rows = examples[["segment_id"]].merge(descriptors, on="segment_id", how="left")
+    if rows["duration_s"].isna().any():
+        first = rows.loc[rows["duration_s"].isna(), "segment_id"].iloc[0]
+        raise ValueError(f"segment {first!r} has no row in descriptors: run featurize again")
+    train = (examples["subset"] == "train").to_numpy()
+    if not train.any():
+        return
+    for name in params.baselines:
+        if name == "most_frequent":
+            yield name, most_frequent(examples["label"][train], classes, len(wanted))
+            continue
+        told = mfcc_features(rows) if name == "mfcc" else property_features(rows, RECORDING, train)
+        yield name, logistic(told, examples, wanted, classes, params)
+    for name in PROPERTIES if params.audit else ():
+        if rows[name].nunique() > 1:
+            alone = property_features(rows, [name], train)
+            yield f"{ALONE}{name}", logistic(alone, examples, wanted, classes, params)
