@@ -1,0 +1,160 @@
+"""What README and docs name is there: commands, parameters, entries, files, headings."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import PROJECT
+
+from bodysounds import params
+from bodysounds.beforehand import RECIPES, SHORTCUTS
+from bodysounds.commands import _parser
+from bodysounds.pipeline_registry import register_pipelines as register
+
+PAGES = [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]
+README = PAGES[0].read_text(encoding="utf-8")
+FOLDERS = ("tests", "benchmarks", "conf", "notebooks", "docs")
+STAGES = {
+    "ingest": params.IngestParams,
+    "split": params.SplitParams,
+    "split_closed": params.SplitClosedParams,
+    "featurize": params.FeaturizeParams,
+    "train_embedding": params.TrainEmbeddingParams,
+    "train_classifier": params.TrainClassifierParams,
+    "score_pairs": params.ScorePairsParams,
+    "predict": params.PredictParams,
+    "threshold": params.ThresholdParams,
+    "report": params.ReportParams,
+    "report_classes": params.ReportClassesParams,
+}
+FIELDS = {
+    stage: {field.name for field in dataclasses.fields(kind)} for stage, kind in STAGES.items()
+}
+# a name that begins or ends elsewhere, such as 08_reporting or report.html, is another thing
+OF_STAGE = re.compile(rf"(?<![\w.])(?:(\w+)\.)?({'|'.join(STAGES)})\.(\w+)")
+
+register_pipelines = cache(register)
+every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+
+
+def code_of(page: Path) -> list[str]:
+    """Return the code of a page: fenced and indented lines, continued ones joined, and spans."""
+    text = page.read_text(encoding="utf-8")
+    fenced = re.findall(r"^```.*?\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    prose = re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
+    indented = re.findall(r"^    (?=\S).*(?:\n      +\S.*)*", prose, re.MULTILINE)
+    lines = re.sub(r"\\\n\s*", "", "\n".join([*fenced, *indented])).splitlines()
+    return [*lines, *re.findall(r"`([^`\n]+)`", prose)]
+
+
+def values_of(code: list[str], option: str) -> Iterator[str]:
+    """Yield what the code gives an option of the command line, in either spelling."""
+    for line in code:
+        yield from (found.strip("\"'") for found in re.findall(rf"{option}[ =](\S+)", line))
+
+
+@every_page
+def test_pipelines_and_environments_exist(page: Path) -> None:
+    code, pipelines = code_of(page), register_pipelines()
+    for option in ("--pipeline", "--pipelines"):
+        assert set(values_of(code, option)) <= set(pipelines)
+    for env in values_of(code, "--env"):
+        assert (PROJECT / "conf" / env).is_dir(), env
+
+
+@every_page
+def test_params_of_the_command_line_are_read(page: Path) -> None:
+    given = [item for value in values_of(code_of(page), "--params") for item in value.split(",")]
+    for name in (item.partition("=")[0] for item in given if "=" in item):
+        task, _, rest = name.partition(".")
+        stage, _, field = rest.partition(".")
+        known = task in register_pipelines() and field in FIELDS.get(stage, ())
+        assert name in SHORTCUTS or known, f"{page.name}: --params {name}"
+
+
+@every_page
+def test_parameters_of_a_stage_are_its_fields(page: Path) -> None:
+    for span in code_of(page):
+        for task, stage, field in OF_STAGE.findall(span):
+            if task in ("", *register_pipelines()):
+                assert field in FIELDS[stage], f"{page.name}: {stage}.{field}"
+
+
+@every_page
+def test_recipes_exist(page: Path) -> None:
+    for chosen_by, (file, key) in RECIPES.items():
+        known = set(yaml.safe_load((PROJECT / "conf/base" / file).read_text())[key])
+        pattern = rf"(?<!\w){chosen_by}=(\w+)"
+        named = {name for span in code_of(page) for name in re.findall(pattern, span)}
+        assert named <= known, page.name
+
+
+@every_page
+def test_links_and_paths_lead_somewhere(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if target.startswith("http"):
+            continue
+        path, _, anchor = target.partition("#")
+        there = page.parent / path if path else page
+        assert there.exists(), f"{page.name}: {target}"
+        assert not anchor or anchor in headings(there), f"{page.name}: {target}"
+    for span in code_of(page):
+        for path in re.findall(rf"(?<![\w/.-])(?:{'|'.join(FOLDERS)})/[\w./-]+(?![\w<*])", span):
+            assert (PROJECT / path).exists() or "<" in span, f"{page.name}: {path}"
+
+
+def headings(page: Path) -> set[str]:
+    """Return the anchors of a page's headings, as GitHub makes them."""
+    titles = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize(
+    ("page", "task"),
+    [("README.md", "cry_verification"), ("docs/identification.md", "speaker_identification")],
+)
+def test_what_a_run_leaves_is_what_it_saves(page: str, task: str) -> None:
+    text = (PROJECT / page).read_text(encoding="utf-8")
+    table = text.split("| entry | what it holds |\n|---|---|\n")[1].split("\n\n")[0]
+    rows = [line.split("|")[1:3] for line in table.splitlines()]
+    told = {name for entries, _ in rows for name in re.findall(r"`([^`]+)`", entries)}
+    saved = {name.removeprefix(f"{task}.") for name in register_pipelines()[task].datasets()}
+    figures = {name.removeprefix("figure.") for name in saved if name.startswith("figure.")}
+    assert told - {"figure.*", "record"} <= saved
+    (row,) = [about for entries, about in rows if "figure.*" in entries]
+    assert set(re.findall(r"`(\w+)`", row)) - {"inspection"} == {
+        name for name in figures if not name.startswith("inspection_")
+    }
+
+
+def test_the_readme_names_every_task_corpus_and_recipe() -> None:
+    tasks = [
+        name for name, own in register_pipelines().items() if f"{name}.metrics" in own.all_outputs()
+    ]
+    assert [task for task in tasks if f"--pipeline={task}`" not in README] == []
+    environments = {path.name for path in (PROJECT / "conf").iterdir() if path.is_dir()}
+    for env in environments - {"base", "local", "test"}:
+        assert f"--env={env} " in README, env
+    for file, key in RECIPES.values():
+        for name in yaml.safe_load((PROJECT / "conf/base" / file).read_text())[key]:
+            assert f"`{name}`" in README, name
+
+
+@every_page
+def test_fetch_takes_what_is_named(page: Path) -> None:
+    for span in code_of(page):
+        for corpus in re.findall(r"bodysounds fetch (\w+)", span):
+            assert _parser().parse_args([corpus, "FOLDER"]).corpus == corpus
+
+
+def test_the_tests_have_the_line_that_ci_runs() -> None:
+    line = r'^pip install -e "\.\[test\]" && pytest'
+    assert len(re.findall(line, README, re.MULTILINE)) == 1
+    assert line.removeprefix("^") in (PROJECT / ".ci/run").read_text()
