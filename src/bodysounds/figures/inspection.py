@@ -153,7 +153,7 @@ def channel_figure(recordings: Table, about: str) -> Figure:
         )  # fmt: skip
     axes.set_xlabel("noise floor, dBFS (10th percentile of the frames' levels)")
     axes.set_ylabel("bandwidth, kHz (95% of the energy lies below)")
-    return _finished(figure, title, about, columns=3 if kind == "domain" else 4)
+    return _finished(figure, title, about)
 
 
 def _short(name: str) -> str:
@@ -194,7 +194,8 @@ def _steps(
         )  # fmt: skip
         if name == "test":
             axes.stairs(heights, edges, fill=True, color=look.colour, alpha=0.14, label="_fill")
-    axes.set_ylim(0, None)
+    # a second panel that shares the axis may reach higher
+    axes.set_ylim(0, None, auto=True)
     axes.set_ylabel("share of the subset (%)")
 
 
@@ -205,7 +206,7 @@ def _plain_log(axes: Axes, y: bool = True) -> None:
         axis.set_minor_formatter(FuncFormatter(lambda *_: ""))
 
 
-def _finished(figure: Figure, title: str, about: str, columns: int = 3) -> Figure:
-    figure.legend(loc="outside lower center", ncols=columns, fontsize=9, frameon=False)
+def _finished(figure: Figure, title: str, about: str) -> Figure:
+    figure.legend(loc="outside lower center", ncols=3, fontsize=9, frameon=False)
     style.title(figure, title, about)
     return figure
