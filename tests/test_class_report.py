@@ -67,9 +67,10 @@ def made(
 
 
 def measured(predictions: pd.DataFrame, examples: pd.DataFrame, **given: Any) -> dict[str, Any]:
+    known = given.pop("classes", None)
     params = ReportClassesParams(**{"n_bootstrap": 100, **given})
     return classification_metrics(
-        predictions, examples, params, synthetic=True, classes_are="speakers"
+        predictions, examples, params, synthetic=True, classes_are="speakers", classes=known
     )
 
 
@@ -221,6 +222,33 @@ def test_figures_are_drawn(n_classes: int) -> None:
             for x in line.get_xdata()}  # fmt: skip
     for part in ("across_sessions", "same_session"):
         assert 100 * metrics["subgroups"][part]["ours"]["accuracy"] in dots
+
+
+def test_shares_are_of_all_clips_of_a_class_however_few_are_drawn() -> None:
+    predictions, examples = made()
+    metrics = measured(predictions, examples)
+    axes = confusion_figure(predictions, metrics, 3).axes[0]
+    drawn = axes.images[0].get_array()
+    for row, name in enumerate(label.get_text() for label in axes.get_yticklabels()):
+        recall = metrics["test"]["ours"]["per_class"][name]["recall"]
+        assert drawn[row, row] == pytest.approx(100 * recall)
+    assert drawn.sum(axis=1).min() < 100
+
+
+def test_a_classifier_may_know_more_than_are_tested() -> None:
+    predictions, examples = made()
+    few = examples[examples["label"] < "k03"]
+    own = predictions[predictions["segment_id"].isin(few["segment_id"])]
+    known = sorted(set(examples["label"]))
+    metrics = measured(own, few, classes=known)
+    head, entry = metrics["headline"], metrics["test"]["ours"]
+    assert (head["n_classes"], head["n_classes_tested"]) == (8, 3)
+    assert head["top5"] is not None
+    assert np.shape(entry["confusion"]) == (8, 8)
+    assert np.sum(entry["confusion"]) == entry["n"]
+    most = metrics["test"]["most_frequent"]["accuracy"]
+    assert head["chance"] == pytest.approx(max(1 / 8, most))
+    assert any("clips of 3 speakers" in text.get_text() for text in systems_figure(metrics).texts)
 
 
 def history(center: bool) -> pd.DataFrame:

@@ -21,6 +21,7 @@ from bodysounds.datasets.classifier import ClassifierDataset
 from bodysounds.models.classifier import Classifier, load_classifier, predict, save_classifier
 from bodysounds.models.encoder import Encoder, load_encoder, save_encoder, state_sha256
 from bodysounds.params import TrainClassifierParams
+from bodysounds.pipelines.train_classifier.nodes import train
 from bodysounds.training import classifier as loop
 from bodysounds.training.classifier import HISTORY, train_classifier
 from bodysounds.training.classifier_examples import plan_epoch
@@ -260,15 +261,35 @@ def test_it_starts_from_a_classifier_or_an_encoder(
         train_classifier(*corpus, replace(slow, init_from=str(tmp_path / "absent.safetensors")))
 
 
+def test_what_the_start_had_heard_is_remembered(
+    corpus: Corpus, learnt: tuple[Classifier, pd.DataFrame], tmp_path: Path
+) -> None:
+    packed, examples = corpus
+    manifest = pd.DataFrame({"recording_id": examples["segment_id"]})
+    manifest["sha256"] = [f"{k:016x}" for k in range(len(manifest))]
+    subsets = examples.rename(columns={"segment_id": "recording_id"})[["recording_id", "subset"]]
+    known = {**learnt[0].encoder.training, "heard": ["of another corpus"]}
+    save_encoder(tmp_path / "e", replace(learnt[0].encoder, training=known))
+    asked = params(tmp_path / "work", init_from=str(tmp_path / "e"), n_epochs=1)
+    _, encoder, _ = train(packed, examples, manifest, subsets, asked)
+    own = manifest["sha256"][(examples["subset"] != "test").to_numpy()]
+    assert encoder.training["heard"] == sorted([*own, "of another corpus"])
+
+
 def test_images_are_masked_as_features_are(corpus: Corpus, tmp_path: Path) -> None:
     specs = [{"name": "spec_augment", "p": 1.0, "freq_width": 9, "time_width": 9}]
     run = set_up(*corpus, params(tmp_path, augment=specs), None)
-    images = torch.ones(40, 3, 32, 32)
+    # as min-max images are: 0 would be silence, not what is usual
+    images = torch.rand(40, 1, 32, 32, generator=torch.Generator().manual_seed(1))
+    images = images.expand(-1, 3, -1, -1)
+    mean = images[:, 0].mean(dim=(1, 2))[:, None, None]
     changed = augment_images(run.augment, images, torch.Generator().manual_seed(0))
     assert changed.shape == images.shape
     assert torch.equal(changed[:, 0], changed[:, 2])
-    empty_rows = (changed[:, 0] == 0).all(dim=2).sum(dim=1)
-    empty_columns = (changed[:, 0] == 0).all(dim=1).sum(dim=1)
+    masked = (changed[:, 0] - mean).abs() < 1e-6
+    assert torch.allclose(changed[:, 0][~masked], images[:, 0][~masked])
+    empty_rows = masked.all(dim=2).sum(dim=1)
+    empty_columns = masked.all(dim=1).sum(dim=1)
     assert 2 < float(empty_rows.float().mean()) < 16
     assert 2 < float(empty_columns.float().mean()) < 16
 
@@ -339,6 +360,14 @@ def test_files_that_are_no_classifier_are_named(
     save_encoder(tmp_path / "e", good.encoder)
     with pytest.raises(ValueError, match=r"has the format 'bodysounds\.encoder/1'"):
         load_classifier(tmp_path / "e")
+    save_classifier(tmp_path / "c", replace(good, labels=good.labels[1:]))
+    with pytest.raises(ValueError, match="its 4 labels and its encoder need"):
+        load_classifier(tmp_path / "c")
+    twice: Any
+    for twice in (good.labels[:1] * len(good.labels), "abcde", [1, 2, 3, 4, 5]):
+        save_classifier(tmp_path / "c", replace(good, labels=twice))
+        with pytest.raises(ValueError, match="does not name each of its classes once"):
+            load_classifier(tmp_path / "c")
     save_classifier(tmp_path / "c", replace(good, labels=good.labels[1:]))
     with pytest.raises(ValueError, match="its 4 labels and its encoder need"):
         load_classifier(tmp_path / "c")

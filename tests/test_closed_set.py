@@ -116,6 +116,24 @@ def test_a_corpus_without_sessions_works_and_says_what_its_figures_are(
     assert "nobody has two known sessions" in caplog.text
 
 
+def test_a_train_clip_of_an_unknown_session_leaves_no_session_unheard() -> None:
+    sessions = {None: 6} | {f"v{v}": 4 for v in range(5)}
+    table = joined(made({"s00": sessions, "s01": {f"v{v}": 4 for v in range(5)}}))
+    unsure = table[table["subject_id"] == "s00"]
+    assert unsure.loc[unsure["subset"] == "train", "session_id"].isna().any()
+    assert "across_sessions" not in set(unsure["condition"])
+    assert "across_sessions" in set(table.loc[table["subject_id"] == "s01", "condition"])
+
+
+def test_a_recording_of_nobody_known_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    manifest = made(PLENTY)
+    manifest.loc[0, "subject_id"] = np.nan
+    with caplog.at_level(logging.WARNING):
+        subsets, _ = closed_split(manifest, SplitClosedParams(), 0)
+    assert "1 recordings are left out, nobody knows their speaker: s00-v0-0" in caplog.text
+    assert len(subsets) == len(manifest) - 1
+
+
 def test_a_speaker_with_one_clip_is_left_out_in_one_line(caplog: pytest.LogCaptureFixture) -> None:
     manifest = made({**PLENTY, "t1": {"v": 1}, "t2": {"v": 1}, "u": {"v": 2}})
     subsets, facts = closed_split(manifest, SplitClosedParams(), 0)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,7 +15,7 @@ from sklearn.preprocessing import StandardScaler
 from bodysounds.params import PredictParams
 from bodysounds.scoring.class_baselines import logistic, most_frequent, property_features
 from bodysounds.scoring.classes import class_order, prediction_table, rated_examples
-from bodysounds.scoring.classify import baselines
+from bodysounds.scoring.classify import baselines, classify
 
 CLASSES = ["a", "b", "c"]
 
@@ -144,6 +147,22 @@ def test_each_baseline_hears_what_its_name_says() -> None:
     assert set(few) == {"most_frequent"}
     with pytest.raises(ValueError, match="'s000' has no row in descriptors"):
         list(baselines(table, wanted, descriptors(table).iloc[1:], CLASSES, PredictParams()))
+
+
+def test_classes_that_no_example_has_are_told_of(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from bodysounds.models import classifier
+
+    table = examples(60).assign(label="a")
+    table.loc[::2, "label"] = "b"
+    logits = np.log(np.full((60, 3), 1 / 3))
+    monkeypatch.setattr(classifier, "predict", lambda *_, **__: logits)
+    known: Any = SimpleNamespace(labels=CLASSES)
+    asked = PredictParams(baselines=["most_frequent"], audit=False)
+    found = classify(known, None, table, descriptors(table), asked)  # type: ignore[arg-type]
+    assert set(found["system"]) == {"ours", "most_frequent"}
+    assert "knows 3 classes, and the examples are of 2" in caplog.text
 
 
 def test_unknown_baselines_are_named() -> None:

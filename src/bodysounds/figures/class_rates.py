@@ -22,7 +22,7 @@ def about(metrics: Metrics) -> str:
     synthetic = " · SYNTHETIC sound" if head["synthetic"] else ""
     where = CONDITIONS.get(head["condition"], head["condition"])
     return (
-        f"test, {where}: {head['n']:,} clips of {head['n_classes']:,} {head['classes_are']}"
+        f"test, {where}: {head['n']:,} clips of {head['n_classes_tested']:,} {head['classes_are']}"
         f"{synthetic}"
     )
 

@@ -17,7 +17,7 @@ def confusion_figure(predictions: Table, metrics: Metrics, most: int = 60) -> Fi
     """Return the confusion matrix of ours on the test clips of the headline, by share of a row.
 
     Classes that are taken for each other stand together. Of more than `most` classes, those with
-    the most wrong clips are drawn.
+    the most wrong clips are drawn; a share stays that of all clips of the class.
     """
     head = metrics["headline"]
     rows = predictions[(predictions["system"] == "ours") & (predictions["subset"] == "test")]
@@ -25,15 +25,17 @@ def confusion_figure(predictions: Table, metrics: Metrics, most: int = 60) -> Fi
         rows = rows[rows["condition"] == head["condition"]]
     classes = list(metrics["classes"])
     matrix = confusion_matrix(rows["label"], rows["predicted"], classes)
+    total = matrix.sum(axis=1, keepdims=True)
+    share = np.divide(100 * matrix, total, out=np.zeros_like(matrix), where=total > 0)
     told = about(metrics)
     if len(classes) > most:
         chosen = most_confused(matrix, most)
-        classes, matrix = [classes[k] for k in chosen], matrix[np.ix_(chosen, chosen)]
+        square = np.ix_(chosen, chosen)
+        classes, matrix, share = [classes[k] for k in chosen], matrix[square], share[square]
         told += f"\nthe {most} with the most wrong clips"
     order = similar_order(matrix)
-    matrix, classes = matrix[np.ix_(order, order)], [classes[k] for k in order]
-    total = matrix.sum(axis=1, keepdims=True)
-    share = np.divide(100 * matrix, total, out=np.zeros_like(matrix), where=total > 0)
+    square = np.ix_(order, order)
+    matrix, share, classes = matrix[square], share[square], [classes[k] for k in order]
     size = min(9.0, 3.4 + 0.13 * len(classes))
     figure, axes = style.new_figure(size + 1.2, size + 0.6)
     image = axes.imshow(share, cmap="Blues", vmin=0, vmax=100, interpolation="nearest")

@@ -132,9 +132,12 @@ def classifier_of(file: Path, state: Mapping[str, Tensor], about: Mapping[str, A
             _below(state, BODY), about["architecture"], about["front_end"],
             about["encoder_training"],
         )  # fmt: skip
-        labels, training = list(about["labels"]), about["training"]
+        labels, training = about["labels"], about["training"]
     except (KeyError, TypeError) as error:
         raise ValueError(f"{file} {WITHOUT_NETWORK}: {RETRAIN}") from error
+    named = isinstance(labels, list) and all(isinstance(name, str) for name in labels)
+    if not named or len(set(labels)) < len(labels):
+        raise ValueError(f"{file} does not name each of its classes once: {RETRAIN}")
     check_state(encoder, str(file), RETRAIN)
     head = _below(state, HEAD)
     wanted = {"weight": (len(labels), embedding_dim(encoder.architecture)), "bias": (len(labels),)}

@@ -35,7 +35,7 @@ def warning_of(encoder: Encoder, manifest: Table, subsets: Table) -> str | None:
         return None
     return (
         f"This encoder has heard {heard:,} of the {count:,} test recordings while it was trained "
-        "or chosen: its error rates here are not those on people whom it doesn't know."
+        "or chosen: its error rates here are not those on what is new to it."
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -42,6 +42,7 @@ def classification_metrics(
     *,
     synthetic: bool,
     classes_are: str = "classes",
+    classes: Sequence[str] | None = None,
 ) -> Metrics:
     """Return the metrics of every system and condition, and the headline.
 
@@ -55,6 +56,8 @@ def classification_metrics(
         Whether nobody made these sounds.
     classes_are : str
         What the classes are called, such as speakers.
+    classes : sequence of str, optional
+        What the classifier may name; None: the labels of the examples, and no others.
 
     Returns
     -------
@@ -65,7 +68,7 @@ def classification_metrics(
         {condition: {system: entry}} of test, `leak`, `comparisons`, `shortcuts`, `classes`,
         `definitions`. Beyond 50 classes, confusion is None, and per_class is that of ours.
     """
-    classes = sorted(set(examples["label"]))
+    classes = sorted(set(examples["label"]) if classes is None else classes)
     audit = predictions["system"].str.startswith(ALONE)
     main = predictions[~audit]
     condition = _condition(main, params)
@@ -102,6 +105,7 @@ def classification_metrics(
             "synthetic": synthetic,
             "classes_are": classes_are,
             "n_classes": len(classes),
+            "n_classes_tested": ours["n_classes"],
             "chance": chance,
             "resampled": resampled(rated["test"], examples),
             **{

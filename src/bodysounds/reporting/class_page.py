@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from bodysounds.corpora.base import Corpus, some
@@ -121,8 +122,8 @@ def _alt_texts(metrics: Metrics) -> dict[str, str]:
         f"{system_label(name)} {percent(entry['accuracy'])}"
         for name, entry in metrics["test"].items()
     )
-    shares = sorted(recalls(metrics["test"]["ours"]))
-    middle = f"{shares[len(shares) // 2]:.0f}%" if shares else "unknown"
+    shares = recalls(metrics["test"]["ours"])
+    middle = f"{np.median(shares):.0f}%" if shares else "unknown"
     return {
         "systems": f"Top-1 accuracies with intervals: {systems}.",
         "confusion": "Confusion matrix; the most frequent confusions are listed below.",

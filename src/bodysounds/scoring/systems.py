@@ -185,9 +185,11 @@ def score_system(
         else:
             cosine[mask] = cosine_scores(sides, sides, own)
         found.append((used, sides))
-    embeddings = np.zeros((len(rows), found[0][1].shape[1]), np.float32)
+    # a backend that was fitted again on more subjects may have more directions
+    widest = max(sides.shape[1] for _, sides in found)
+    embeddings = np.zeros((len(rows), widest), np.float32)
     for used, sides in found:
-        embeddings[used] = sides
+        embeddings[used, : sides.shape[1]] = sides
     return embeddings, cosine, normalised, lowest
 
 

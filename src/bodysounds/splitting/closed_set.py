@@ -46,7 +46,8 @@ def closed_split(manifest: Table, params: SplitClosedParams, seed: int) -> tuple
     -------
     subsets : Table
         recording_id, subset, fold (-1) and condition: `train`; for dev and test `across_sessions`
-        (a session that training does not hear), `same_session`, or `unknown`.
+        (a session that training does not hear), `same_session`, or `unknown`, also where a train
+        clip of the speaker is of an unknown session.
     facts : dict
         by, seed, n_speakers, n_sessions (of speakers with two or more), left_out {reason: names}.
 
@@ -120,7 +121,13 @@ def _of_one_speaker(manifest: Table) -> tuple[Table, dict[str, list[str]]]:
     Columns added: label, and visit, the session or those that share a file; unknown ones stand
     alone.
     """
-    table = manifest[manifest["subject_id"].notna()].sort_values("recording_id").copy()
+    unknown = manifest["subject_id"].isna()
+    if unknown.any():
+        told = some(manifest.loc[unknown, "recording_id"])
+        logger.warning(
+            "%d recordings are left out, nobody knows their speaker: %s", unknown.sum(), told
+        )
+    table = manifest[~unknown].sort_values("recording_id").copy()
     table["label"] = table["subject_id"].astype(object)
     names = table.groupby("sha256")["label"].transform("nunique")
     both = table[names > 1]
@@ -215,8 +222,11 @@ def _first(labels: pd.Series[str], n: int | None) -> list[str]:
 
 
 def _conditions(table: Table) -> pd.Series[str]:
-    heard = set(table.loc[table["subset"] == "train", "visit"])
-    known = np.where(table["visit"].isin(heard), "same_session", "across_sessions")
+    train = table[table["subset"] == "train"]
+    # a train clip of an unknown session may be of any session of its speaker
+    unsure = set(train.loc[~train["known"].astype(bool), "label"])
+    other = np.where(table["label"].isin(unsure), "unknown", "across_sessions")
+    known = np.where(table["visit"].isin(set(train["visit"])), "same_session", other)
     held_out = np.where(table["known"], known, "unknown")
     found = np.where(table["subset"] == "train", "train", held_out)
     return pd.Series(found, table.index, dtype="str")

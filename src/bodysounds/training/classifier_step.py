@@ -27,10 +27,15 @@ def train_mode(run: ClassifierTraining) -> None:
 
 
 def augment_images(augment: Augment, images: Tensor, generator: Generator) -> Tensor:
-    """Return images (batch, 3, rows, columns) changed as features (batch, frames, bands) are."""
+    """Return images (batch, 3, rows, columns) changed as features (batch, frames, bands) are.
+
+    What is masked becomes the mean of the image, however it is normalised.
+    """
     if not augment.feature_steps:
         return images
-    changed = augment.features(images[:, 0].transpose(1, 2), generator).transpose(1, 2)
+    own = images[:, 0].transpose(1, 2)
+    mean = own.mean(dim=(1, 2), keepdim=True)
+    changed = (augment.features(own - mean, generator) + mean).transpose(1, 2)
     return changed[:, None].expand(-1, images.shape[1], -1, -1)
 
 

@@ -48,16 +48,12 @@ def create_pool(n_folds: int) -> Pipeline:
     def of_folds(name: str) -> list[str]:
         return [f"fold_{k}.{name}" for k in range(n_folds)]
 
+    trials = Node(pool, of_folds("trials"), "trials", name="pool_trials")
+    rest = [
+        *(Node(pool, of_folds(name), name, name=f"pool_{name}") for name in ("scores", "llrs")),
+        Node(list_calibrations, of_folds("calibration"), "calibration", name="list_calibrations"),
+    ]
+    # a room that took in scores and gave out trials would turn the layers of kedro-viz in a circle
     return Pipeline(
-        [
-            *(
-                Node(pool, of_folds(name), name, name=f"pool_{name}")
-                for name in ("scores", "trials", "llrs")
-            ),
-            Node(
-                list_calibrations, of_folds("calibration"), "calibration", name="list_calibrations"
-            ),
-        ],
-        namespace="pool",
-        prefix_datasets_with_namespace=False,
-    )
+        [trials], namespace="pool_trials", prefix_datasets_with_namespace=False
+    ) + Pipeline(rest, namespace="pool", prefix_datasets_with_namespace=False)

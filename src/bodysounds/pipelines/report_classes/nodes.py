@@ -10,6 +10,7 @@ from bodysounds.types import Classifier, Corpus, Figure, Metrics, Picture, Table
 def measure(
     predictions: Table,
     examples: Table,
+    classifier: Classifier,
     raw: Corpus,
     params: ReportClassesParams,
     *,
@@ -19,8 +20,9 @@ def measure(
     from bodysounds.reporting.class_metrics import classification_metrics, confusions
 
     metrics = classification_metrics(
-        predictions, examples, params, synthetic=raw.synthetic, classes_are=classes_are
-    )
+        predictions, examples, params, synthetic=raw.synthetic, classes_are=classes_are,
+        classes=classifier.labels,
+    )  # fmt: skip
     return metrics, confusions(predictions)
 
 

@@ -12,7 +12,7 @@ FIGURES = ("figure.systems", "figure.confusion", "figure.classes", "figure.short
 
 
 def create_pipeline(task: str, *more_figures: str, classes_are: str = "classes") -> Pipeline:
-    """predictions, examples -> metrics, confusions, figure.*, report.
+    """predictions, examples, classifier -> metrics, confusions, figure.*, report.
 
     `task` is the page's name, `classes_are` what it calls the classes, and `more_figures` are
     datasets of earlier stages that the page shows too.
@@ -24,7 +24,7 @@ def create_pipeline(task: str, *more_figures: str, classes_are: str = "classes")
         [
             Node(
                 update_wrapper(named, measure),
-                ["predictions", "examples", "raw", "params:report_classes"],
+                ["predictions", "examples", "classifier", "raw", "params:report_classes"],
                 ["metrics", "confusions"],
                 name="measure",
             ),

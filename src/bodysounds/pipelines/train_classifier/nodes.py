@@ -18,9 +18,11 @@ def train(
 
     from bodysounds.models.heard import remember
     from bodysounds.training.classifier import train_classifier
+    from bodysounds.training.classifier_start import load_start
 
-    classifier, history = train_classifier(waveforms, examples, params)
-    encoder = remember(classifier.encoder, manifest, subsets, None)
+    init = load_start(params.init_from) if params.init_from else None
+    classifier, history = train_classifier(waveforms, examples, params, init)
+    encoder = remember(classifier.encoder, manifest, subsets, init)
     return replace(classifier, encoder=encoder), encoder, history
 
 
