@@ -127,3 +127,9 @@ def finished_run(project_copy: Path) -> FinishedRun:
 def finished_speakers(project_copy: Path) -> FinishedRun:
     """`kedro run --env=test --pipeline=speaker_verification`, once for all tests."""
     return finish(project_copy, "speaker_verification")
+
+
+@pytest.fixture(scope="session")
+def finished_identification(project_copy: Path) -> FinishedRun:
+    """`kedro run --env=test --pipeline=speaker_identification`, once for all tests."""
+    return finish(project_copy, "speaker_identification")

@@ -14,8 +14,9 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from bodysounds.audio.statistics import PERCENTILES, long_term_statistics
 from bodysounds.models.encoder import Encoder, load_encoder, network_of, save_encoder, untrained
-from bodysounds.params import TrainEmbeddingParams
+from bodysounds.params import ScorePairsParams, TrainEmbeddingParams
 from bodysounds.scoring.embed import embed_sides
+from bodysounds.scoring.systems import Encoders, score_systems
 from bodysounds.sides import SideTable, side_waveform
 from bodysounds.training.dev import MAX_SIDE_S, dev_trials
 from bodysounds.training.embedding import train_encoder
@@ -180,6 +181,46 @@ def test_a_refit_has_a_backend_of_its_own(corpus: Corpus, tmp_path: Path) -> Non
     assert encoder.training["backend"] == dev_encoder.training["backend"]
     assert not torch.equal(encoder.state[name], dev_encoder.state[name])
     assert encoder.training["dev_eer"] is None
+
+
+def test_a_refit_with_more_directions_is_scored(tmp_path: Path) -> None:
+    packed, sides, trials = made.corpus(tmp_path, {"train": 6, "dev": 4, "test": 3}, seconds=0.4)
+    asked = params(tmp_path, refit="train+dev", backend=["statistics"], epochs=1)
+    encoder, dev_encoder, _ = train_encoder(packed, sides, trials, asked)
+    assert encoder.architecture["dim"] > dev_encoder.architecture["dim"]
+    scoring = ScorePairsParams(systems=["ours", "plain", "statistics"], device="cpu")
+    embeddings, index, scores = score_systems(
+        Encoders(encoder, dev_encoder), packed, sides, trials, pd.DataFrame(), scoring
+    )
+    ours = embeddings["ours"]
+    np.testing.assert_allclose(np.linalg.norm(ours, axis=1), 1, atol=1e-5)
+    row = pd.Series(index.index, index["side_id"])
+    products = (ours[row[trials["enrol_id"]]] * ours[row[trials["test_id"]]]).sum(axis=1)
+    told = scores[scores["system"] == "ours"].set_index("trial_id")["cosine"]
+    np.testing.assert_allclose(told[trials["trial_id"]], products, atol=1e-5)
+
+
+def test_subjects_of_one_recording_are_refused_before_the_training(
+    corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bodysounds.training.embedding.fit", pytest.fail)
+    with pytest.raises(ValueError, match=r"at most 1 each.*backend: \[\]"):
+        train_encoder(*corpus, params(tmp_path, join_sessions=True))
+
+
+def test_the_scatter_of_many_is_that_of_all_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    labels = rng.integers(5, size=101)
+    vectors = (rng.normal(size=(101, 4)) + labels[:, None]) * [1, 10, 0.1, 0] - 60
+    monkeypatch.setattr("bodysounds.training.lda.AT_A_TIME", 10)
+    found = scatter(vectors, labels)
+    spread = vectors.std(axis=0)
+    scaled = (vectors - vectors.mean(axis=0)) / np.where(spread > 1e-8, spread, 1)
+    around = np.concatenate(
+        [scaled[labels == k] - scaled[labels == k].mean(axis=0) for k in range(5)]
+    )
+    np.testing.assert_allclose(found.within, around.T @ around / 101, atol=1e-12)
+    np.testing.assert_allclose(found.total, scaled.T @ scaled / 101, atol=1e-12)
 
 
 def test_an_unknown_part_is_refused(tmp_path: Path) -> None:

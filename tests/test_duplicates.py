@@ -109,3 +109,19 @@ def test_against_a_slow_search(tmp_path: Path) -> None:
 def test_a_wrong_word_is_named() -> None:
     with pytest.raises(ValueError, match=r"ingest.duplicates must be one of keep, drop, got 'all'"):
         IngestParams(duplicates="all")
+
+
+def test_a_copy_of_nobody_gives_way_to_one_of_a_known_subject() -> None:
+    manifest = pd.DataFrame(
+        {
+            "recording_id": ["a", "b", "c"],
+            "subject_id": pd.Series([None, "s1", "s2"], dtype="str"),
+            "path": ["a", "b", "c"],
+            "sha256": "x",
+        }
+    )
+    kept, rejected = drop_duplicates(manifest)
+    assert kept["recording_id"].tolist() == ["b"]
+    reasons = rejected.set_index("path")["reason"]
+    assert reasons["c"].endswith("though of subject s2 and that one of s1")
+    assert drop_duplicates(manifest, ("a",))[0]["recording_id"].tolist() == ["a"]

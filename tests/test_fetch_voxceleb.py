@@ -143,6 +143,18 @@ def test_an_expired_key_is_no_archive(tmp_path: Path, server: Server) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_folder_that_takes_no_files_is_no_lack_of_access(
+    tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise PermissionError(13, "Permission denied", "vox1_dev_wav_partaa.partial")
+
+    monkeypatch.setattr("bodysounds.corpora.fetch_voxceleb.download", refuse)
+    with pytest.raises(PermissionError, match="Permission denied") as raised:
+        fetch_voxceleb1(tmp_path, source_of(server))
+    assert "ask for access" not in str(raised.value)
+
+
 def test_without_network_it_says_so(tmp_path: Path, server: Server) -> None:
     source = Source(address="http://127.0.0.1:9/", tables="http://127.0.0.1:9/")
     with pytest.raises(ConnectionError, match=r"vox1_dev_wav_partaa could not be .*refused.*goes"):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from conftest import FinishedRun, finish, kedro
+from conftest import FinishedRun, kedro
 
 from bodysounds.models.classifier import load_classifier
 from bodysounds.models.encoder import load_encoder
@@ -17,9 +17,8 @@ TASK = "speaker_identification"
 
 
 @pytest.fixture(scope="module")
-def run(project_copy: Path) -> FinishedRun:
-    """`kedro run --env=test --pipeline=speaker_identification`."""
-    return finish(project_copy, TASK)
+def run(finished_identification: FinishedRun) -> FinishedRun:
+    return finished_identification
 
 
 def metrics_of(run: FinishedRun) -> dict:
@@ -84,7 +83,7 @@ def test_evaluation_classifies_by_path_without_training(run: FinishedRun) -> Non
     assert len(list(run.results("08_reporting").joinpath("metrics.json").iterdir())) == 2
 
 
-def test_the_embeddings_serve_verification(run: FinishedRun) -> None:
+def test_the_embeddings_serve_verification(run: FinishedRun, tmp_path: Path) -> None:
     path = run.latest("06_models", "encoder.safetensors")
     encoder = load_encoder(path)
     assert encoder.training["heard"]
@@ -95,7 +94,8 @@ def test_the_embeddings_serve_verification(run: FinishedRun) -> None:
         "run",
         "--env=test",
         "--pipelines=speaker_verification_evaluate",
-        f"--params=encoder={path}",
+        # elsewhere: the run of speaker_verification itself is for other tests to read
+        f"--params=encoder={path},data={tmp_path}",
     )
     assert "speaker_verification: EER" in re.sub(r"\s+", " ", done.stdout)
 

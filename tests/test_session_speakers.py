@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import pandas as pd
+import pytest
 from conftest import FinishedRun, kedro
 
 from bodysounds.models.encoder import load_encoder
@@ -81,3 +83,56 @@ def test_evaluation_scores_an_encoder_by_path_without_training(
     after = finished_speakers.latest("08_reporting", "metrics.json")
     assert after != before
     assert json.loads(after.read_text()) == json.loads(before.read_text())
+
+
+def run_elsewhere(
+    run: FinishedRun, pipeline: str, data: Path, params: str
+) -> tuple[FinishedRun, dict]:
+    """Run a pipeline on the same speakers with its results below `data`; return its metrics."""
+    kedro(
+        run.project, "run", "--env=test", f"--pipelines={pipeline}",
+        f"--params=data={data / 'data'},{params}",
+    )  # fmt: skip
+    elsewhere = FinishedRun(data, "", run.task)
+    metrics = json.loads(elsewhere.latest("08_reporting", "metrics.json").read_text())
+    return elsewhere, metrics
+
+
+def test_five_folds_test_every_speaker_once(finished_speakers: FinishedRun, tmp_path: Path) -> None:
+    run, metrics = run_elsewhere(
+        finished_speakers, "speaker_verification_folds", tmp_path,
+        "speaker_verification.train_embedding.epochs=1",
+    )  # fmt: skip
+    manifest = pd.read_parquet(run.results("02_intermediate") / "manifest.parquet")
+    subsets = pd.read_parquet(run.results("03_primary") / "subsets.parquet")
+    of = manifest.merge(subsets, on="recording_id")
+    assert (of.groupby("subject_id")["fold"].nunique() == 1).all()
+    assert of["fold"].nunique() == 5
+    # the speakers of the pairs too, and every pair within a fold, across videos
+    assert metrics["headline"]["condition"] == "across_sessions"
+    assert metrics["test"]["ours"]["n_subjects"] == manifest["subject_id"].nunique()
+    videos = manifest.groupby("subject_id")["session_id"].nunique()
+    assert metrics["test"]["ours"]["n_target_subjects"] == (videos >= 2).sum()
+    counts = of.groupby(["fold", "subject_id"]).size()
+    pairs = counts.groupby("fold").agg(lambda n: (n.sum() ** 2 - (n**2).sum()) // 2)
+    assert metrics["test"]["ours"]["n_nontarget"] == pairs.sum()
+
+
+def test_the_recipes_of_speakers_stand_side_by_side(
+    finished_speakers: FinishedRun, tmp_path: Path
+) -> None:
+    run, metrics = run_elsewhere(
+        finished_speakers, "speaker_verification_recipes", tmp_path, "audio_budget_s=15"
+    )
+    assert list(metrics["test"]) == [
+        "ours", "untrained", "mfcc", "random", "aam_baseline", "triplet_2023",
+    ]  # fmt: skip
+    assert len({entry["n_target"] for entry in metrics["test"].values()}) == 1
+    for recipe in ("aam_baseline", "triplet_2023"):
+        paired = metrics["comparisons"][recipe]["trial"]
+        difference = metrics["test"]["ours"]["eer"] - metrics["test"][recipe]["eer"]
+        assert paired["difference"] == pytest.approx(difference)
+    folder = run.results("06_models").parent
+    for recipe in ("ours", "aam_baseline", "triplet_2023"):
+        named = folder / f"{run.task}.recipe_{recipe}" / "encoder.safetensors"
+        assert load_encoder(named).training["parameters"]["audio_budget_s"] == 15

@@ -15,16 +15,19 @@ from typing import Any
 import pytest
 from conftest import FinishedRun, kedro
 
-STAGES = (
-    "ingest",
-    "split",
-    "featurize",
-    "train_embedding",
-    "score_pairs",
-    "threshold",
-    "report",
+LAYERS = ["raw", "tables", "protocol", "sound", "models", "scores", "reporting"]
+VERIFICATION = (
+    "ingest", "split", "featurize", "train_embedding", "score_pairs", "threshold", "report",
     "inspect",
-)
+)  # fmt: skip
+IDENTIFICATION = (
+    "ingest", "split_closed", "featurize", "train_classifier", "predict", "report_classes",
+)  # fmt: skip
+STAGES = {
+    "cry_verification": VERIFICATION,
+    "speaker_verification": VERIFICATION,
+    "speaker_identification": IDENTIFICATION,
+}
 SWITCHES = (
     "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync "
     "--disable-background-networking --disable-component-update --window-size=1600,1200"
@@ -32,7 +35,7 @@ SWITCHES = (
 
 
 @pytest.fixture(scope="module")
-def build(finished_run: FinishedRun) -> Iterator[Path]:
+def build(finished_run: FinishedRun, finished_identification: FinishedRun) -> Iterator[Path]:
     """The static site of `kedro viz build --include-previews`."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KEDRO_ENV", "test")
@@ -73,21 +76,44 @@ def chromium(tmp_path: Path) -> Iterator[Any]:
     window.quit()
 
 
-def test_the_layers_stand_in_order(build: Path) -> None:
-    layers = json.loads((build / "api" / "main").read_text())["layers"]
-    assert [layer.split("_", 1)[1] for layer in layers] == [
-        "raw",
-        "tables",
-        "sound",
-        "protocol",
-        "models",
-        "scores",
-        "reporting",
-    ]
+def graph_of(build: Path, pipeline: str) -> dict[str, Any]:
+    """What kedro-viz draws of a pipeline."""
+    drawn: dict[str, Any] = json.loads((build / "api" / "pipelines" / pipeline).read_text())
+    return drawn
+
+
+@pytest.mark.parametrize("task", STAGES)
+def test_the_layers_stand_in_order(build: Path, task: str) -> None:
+    layers = graph_of(build, task)["layers"]
+    assert [layer.split("_", 1)[1] for layer in layers] == LAYERS
+
+
+@pytest.mark.parametrize("task", STAGES)
+def test_the_stages_are_the_rooms(build: Path, task: str) -> None:
+    rooms = graph_of(build, task)["modular_pipelines"]
+    assert set(rooms) == {"__root__", task, *(f"{task}.{stage}" for stage in STAGES[task])}
+    assert all(rooms[room]["children"] for room in rooms)
+
+
+def test_every_dataset_of_every_pipeline_lies_in_a_layer(build: Path) -> None:
+    pipelines = [path.name for path in (build / "api" / "pipelines").iterdir()]
+    assert len(pipelines) >= 11
+    for pipeline in pipelines:
+        drawn = graph_of(build, pipeline)
+        datasets = [node for node in drawn["nodes"] if node["type"] == "data"]
+        assert datasets
+        assert [node["name"] for node in datasets if not node["layer"]] == []
+        # layers that turn in a circle are not drawn at all
+        assert sorted(layer.split("_", 1)[1] for layer in drawn["layers"]) == sorted(LAYERS)
 
 
 @pytest.mark.browser
-def test_eight_rooms_open_and_show_metrics_and_a_figure(address: str, chromium: Any) -> None:
+@pytest.mark.parametrize(
+    ("task", "figure"), [("cry_verification", "det"), ("speaker_identification", "confusion")]
+)
+def test_the_rooms_open_and_show_metrics_and_a_figure(
+    address: str, chromium: Any, task: str, figure: str
+) -> None:
     from selenium.common.exceptions import (
         MoveTargetOutOfBoundsException,
         NoSuchElementException,
@@ -120,22 +146,22 @@ def test_eight_rooms_open_and_show_metrics_and_a_figure(address: str, chromium: 
 
         wait.until(opened)
 
-    chromium.get(address)
+    chromium.get(f"{address}?pid={task}")
     # the hints of a first visit lie over the graph
     chromium.execute_script("localStorage.setItem('KedroViz', '{\"showFeatureHints\": false}')")
     chromium.refresh()
     wait.until(lambda _: graph())
-    open_room("cry_verification")
-    rooms = {f"cry_verification.{stage}" for stage in STAGES}
+    open_room(task)
+    rooms = {f"{task}.{stage}" for stage in STAGES[task]}
     wait.until(lambda _: rooms <= graph())
-    for stage in STAGES:
-        open_room(f"cry_verification.{stage}")
+    for stage in STAGES[task]:
+        open_room(f"{task}.{stage}")
     if "BODYSOUNDS_SCREENSHOT" in os.environ:
-        chromium.save_screenshot(os.environ["BODYSOUNDS_SCREENSHOT"])
+        chromium.save_screenshot(f"{os.environ['BODYSOUNDS_SCREENSHOT']}{task}.png")
 
     for name, selector, shown in (
-        ("cry_verification.metrics", ".pipeline-metadata", "headline"),
-        ("cry_verification.figure.det", ".pipeline-metadata img", None),
+        (f"{task}.metrics", ".pipeline-metadata", "headline"),
+        (f"{task}.figure.{figure}", ".pipeline-metadata img", None),
     ):
         chromium.execute_script("arguments[0].click()", row(name))
         found = wait.until(

@@ -35,7 +35,7 @@ def sample(root: Path, *rows: str) -> None:
     (root / "Sample_submission.csv").write_text(text)
 
 
-@pytest.mark.parametrize("prefix", ["", "dataset/", "train/wav/"])
+@pytest.mark.parametrize("prefix", ["", "dataset/", "train/wav/", "viet-nam/"])
 def test_the_published_layout(tmp_path: Path, prefix: str) -> None:
     touch(tmp_path, *(f"{prefix}{name}" for name in ("0043-F-27/43-1.wav", "0043-F-27/43-2.wav")))
     touch(tmp_path, f"{prefix}272-M-26/speaker_272.wav", *(f"public-test/{n}" for n in TESTED))

@@ -23,9 +23,10 @@ def tested_recordings(listing: Listing) -> set[str]:
 def drop_duplicates(manifest: Table, spared: Collection[str] = ()) -> tuple[Table, Table]:
     """Return the manifest without copies, in its order, and path and reason of what was dropped.
 
-    Of recordings of equal sha256 the first by recording_id is kept, a spared one before others;
-    spared ones are never dropped. The reason names the kept one, and its subject where that is
-    another: then one of the two labels must be wrong, and somebody should look.
+    Of recordings of equal sha256 the first by recording_id is kept, a spared one before others and
+    one of a known subject before one of nobody; spared ones are never dropped. The reason names the
+    kept one, and its subject where that is another: then one of the two labels must be wrong, and
+    somebody should look.
 
     Parameters
     ----------
@@ -35,7 +36,8 @@ def drop_duplicates(manifest: Table, spared: Collection[str] = ()) -> tuple[Tabl
         recording_id.
     """
     is_spared = manifest["recording_id"].isin(set(spared))
-    ranked = manifest.assign(other=~is_spared).sort_values(["other", "recording_id"])
+    ranked = manifest.assign(other=~is_spared, nobody=manifest["subject_id"].isna())
+    ranked = ranked.sort_values(["other", "nobody", "recording_id"])
     first = ranked.groupby("sha256")["recording_id"].transform("first").reindex(manifest.index)
     kept = manifest.set_index("recording_id").loc[first].reset_index().set_index(manifest.index)
     copy = (manifest["recording_id"] != kept["recording_id"]) & ~is_spared

@@ -128,6 +128,8 @@ def _download(folder: Path, wanted: list[str], source: Source) -> None:
         for name in absent:
             download(_url(source.address or "", name), folder / name, source.login)
     except PermissionError as error:
+        if error.errno is not None:  # of the disk
+            raise
         raise PermissionError(f"{error}: {ACCESS}") from error
     for name in TABLES:
         if not (folder / name).is_file():

@@ -78,21 +78,25 @@ def read_zalo(root: Path, *, test: str = "public-test") -> Listing:
 
 
 def _train_row(path: PurePosixPath) -> dict[str, str | None] | None:
-    """Return the row of a recording in the first folder above it that is named as a speaker."""
-    for depth, name in enumerate(path.parts[:-1]):
-        speaker = read_name(name)
-        if speaker:
-            video = "/".join(path.parts[depth + 1 : -1])
-            return {
-                "recording_id": str(path),
-                "path": str(path),
-                "session_id": f"{speaker.id}/{video}" if video else None,
-                "subject_id": speaker.id,
-                "sex": speaker.sex,
-                "age": speaker.age,
-                "folder": name,
-            }
-    return None
+    """Return the row of a recording in the first folder above it that is named as a speaker.
+
+    A folder that says an age goes first: in `viet-nam/424-M-28` the second is the speaker's.
+    """
+    named = [(depth, read_name(name)) for depth, name in enumerate(path.parts[:-1])]
+    speakers = [(depth, speaker) for depth, speaker in named if speaker]
+    if not speakers:
+        return None
+    depth, speaker = next((one for one in speakers if one[1].age), speakers[0])
+    video = "/".join(path.parts[depth + 1 : -1])
+    return {
+        "recording_id": str(path),
+        "path": str(path),
+        "session_id": f"{speaker.id}/{video}" if video else None,
+        "subject_id": speaker.id,
+        "sex": speaker.sex,
+        "age": speaker.age,
+        "folder": path.parts[depth],
+    }
 
 
 def _folder(tested: list[PurePosixPath], pairs: PurePosixPath, test: str) -> PurePosixPath:

@@ -32,7 +32,8 @@ class Encoder:
     training: dict[str, Any] = field(default_factory=dict)
     """How it was trained: seed, epochs, chosen epoch, dev EER, parameters. Plain JSON values."""
     best: tuple[Encoder, ...] = ()
-    """The best epochs of its training, best first, where several were kept; saved beside it."""
+    """The best epochs of its training, best first, where several were kept; saved beside it, and
+    without a backend."""
 
 
 def network(encoder: Encoder) -> EmbeddingNetwork:

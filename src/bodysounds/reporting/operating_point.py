@@ -50,7 +50,7 @@ def operating_point(
             )
     test = joined.select("test", joined.condition_of("test", condition))
     folds = [name for name in calibration or {} if name.startswith("fold_")]
-    on_dev = "dev of all folds, pooled" if folds else "dev"
+    on_dev = "the pooled dev of all folds" if folds else "dev"
     policies = {name: _chosen(name, joined, dev, test, params, on_dev) for name in POLICIES}
     return {
         "policy": params.policy,

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from bodysounds.audio.packed import Packed
-from bodysounds.models.encoder import Encoder, backend_part, state_sha256, untrained
+from bodysounds.models.encoder import Encoder, backend_part, network_of, state_sha256, untrained
 from bodysounds.params import ScorePairsParams
 from bodysounds.params.score_pairs import BACKENDS, MODES
 from bodysounds.scoring.averaging import dot_scores, embed_sides_shuffled
@@ -142,7 +142,8 @@ def _listeners(
         dev, test = (backend_part(encoder, system) for encoder in (encoders.dev, encoders.test))
         return [(dev, is_dev), (test, ~is_dev)] if dev and test else []
     if system == "untrained":
-        return [(untrained(encoders.test, seed), everything)]
+        # without a backend: its statistics hear the microphone, trained or not
+        return [(untrained(network_of(encoders.test), seed), everything)]
     if system == "mfcc" or state_sha256(encoders.dev.state) == state_sha256(encoders.test.state):
         return [(encoders.test, everything)]
     return [(encoders.dev, is_dev), (encoders.test, ~is_dev)]

@@ -19,9 +19,9 @@ from bodysounds.models.network import EmbeddingNetwork, detached
 from bodysounds.params import TrainEmbeddingParams
 from bodysounds.progress import track
 from bodysounds.scoring.cosine import cosine_scores
-from bodysounds.scoring.embed import equal_lengths
+from bodysounds.scoring.embed import Float32s, equal_lengths
 from bodysounds.sides import SideTable, side_waveform
-from bodysounds.training.dev import DevTrials
+from bodysounds.training.dev import MAX_SIDE_S, DevTrials
 from bodysounds.training.lda import directions, scatter
 from bodysounds.training.speeds import at_speed, class_numbers
 from bodysounds.training.subjects import Sources
@@ -34,12 +34,11 @@ DIM = 100
 SHRINKAGES = (0.003, 0.01, 0.03, 0.1, 0.3)
 SHARES = tuple(k / 10 for k in range(11))
 """Shares of the network's cosine that dev may choose, where there are two parts."""
-MAX_SIDE_S = 20.0
 MAX_SIDES = 50
 """Sides of a subject that teach, spread evenly over its sessions."""
 SIDES_AT_A_TIME = 256
 
-Heard = dict[str, Floats]
+Heard = dict[str, Float32s]
 
 
 @dataclass(frozen=True)
@@ -92,12 +91,13 @@ def with_backend(
         body.set_projection(part, scatters[part].mean, matrix, choice.shares[part])
     about = {"shrinkages": choice.shrinkages, "shares": choice.shares, "dev_eer": choice.dev_eer}
     log.info(
-        "backend: %s; dev EER %.4f",
+        "backend: %s; dev EER %.4f%s",
         ", ".join(
             f"{part} share {choice.shares[part]:g}, shrinkage {choice.shrinkages[part]:g}"
             for part in matrices
         ),
         choice.dev_eer,
+        " of the encoder that dev chose" if isinstance(dev, BackendChoice) else "",
     )
     rated = {"dev_eer": choice.dev_eer, "dev_auc": choice.dev_auc}
     training = encoder.training | {"backend": about}
@@ -149,7 +149,7 @@ def choose(scatters: dict[str, Any], heard: Heard, dev: DevTrials) -> BackendCho
 def hear_train(
     module: EmbeddingNetwork, packed: Packed, sources: Sources, speeds: list[float]
 ) -> tuple[Heard, Ints]:
-    """Return the parts of train's sides at each speed, float64 (n, size), and their classes."""
+    """Return the parts of train's sides at each speed, float32 (n, size), and their classes."""
     from bodysounds.training.head import spread
 
     rows = [spread(np.concatenate(own), MAX_SIDES) for own in sources.train.sessions]
@@ -163,11 +163,11 @@ def hear_train(
 
 
 def hear(module: EmbeddingNetwork, packed: Packed, spans: list[Ints], speed: float) -> Heard:
-    """Return the parts of sides at a speed, float64 (n_sides, size) each."""
+    """Return the parts of sides at a speed, float32 (n_sides, size) each."""
     body, place = module.body, next(module.parameters()).device
     assert isinstance(body, Backend)
     longest = round(MAX_SIDE_S * packed.sample_rate)
-    found: dict[str, list[Floats]] = {}
+    found: dict[str, list[Float32s]] = {}
     starts = range(0, len(spans), SIDES_AT_A_TIME)
     with torch.inference_mode():
         for start in track(starts, f"backend, speed {speed:g}"):
@@ -189,8 +189,8 @@ def _parts(
         batch = np.stack([np.resize(waves[i].numpy(), whole[i]) for i in items])
         features = module.features(torch.from_numpy(batch).to(place))
         for part, vectors in body.parts(features).items():
-            own = vectors.cpu().double().numpy()
-            heard.setdefault(part, np.zeros((len(waves), own.shape[1])))[items] = own
+            own = vectors.cpu().numpy()
+            heard.setdefault(part, np.zeros((len(waves), own.shape[1]), np.float32))[items] = own
     return heard
 
 

@@ -7,6 +7,7 @@ import secrets
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from bodysounds.audio.packed import Packed
@@ -15,6 +16,7 @@ from bodysounds.params import TrainEmbeddingParams
 from bodysounds.sides import SideTable
 from bodysounds.training.backend import choice_of, with_backend
 from bodysounds.training.best import Choice, Weights, choose, kept_weights
+from bodysounds.training.lda import check_classes
 from bodysounds.training.loop import fit, restore
 from bodysounds.training.refit import refit, refit_sources
 from bodysounds.training.run import Training
@@ -60,13 +62,17 @@ def train_encoder(
         far), seconds, items_per_second, chosen (the epochs handed over).
 
     Raises ValueError for fewer than two subjects or groups in train, for dev without a target or a
-    non-target pair, for an init that does not fit, and for a loss that is not finite.
+    non-target pair, for an init that does not fit, for a backend where no subject of train has two
+    sides, and for a loss that is not finite.
     """
     if "no_seed" in params.defects:
         params = replace(params, seed=secrets.randbits(32))
         log.warning("no_seed: seed %d was drawn; a killed run cannot resume", params.seed)
     given = Given(packed, side_table, trials, params, init)
     run, started = set_up(given)
+    if params.backend:
+        # asked now, not after hours of training
+        check_classes(np.array([sum(map(len, own)) for own in run.sources.train.sessions]))
     state = restore(run)
     fit(run, state)
     choice = choose(run, state)

@@ -8,6 +8,8 @@ import numpy as np
 
 from bodysounds.types import Floats, Ints
 
+AT_A_TIME = 16_384
+
 
 @dataclass(frozen=True)
 class Scatter:
@@ -24,27 +26,38 @@ class Scatter:
     n_classes: int
 
 
-def scatter(vectors: Floats, labels: Ints) -> Scatter:
-    """Return the scatter of vectors (n_vectors, n) with classes (n_vectors,).
-
-    Raises ValueError for fewer than two classes, and where no class has two vectors.
-    """
-    classes, own, counts = np.unique(labels, return_inverse=True, return_counts=True)
-    if len(classes) < 2 or counts.max() < 2:
+def check_classes(counts: Ints) -> None:
+    """Raise ValueError for fewer than two classes, and where none has two recordings."""
+    if len(counts) < 2 or counts.max() < 2:
         raise ValueError(
-            f"a backend learns from classes of several recordings, and train has {len(classes)} "
+            f"a backend learns from classes of several recordings, and train has {len(counts)} "
             f"classes with at most {counts.max(initial=0)} each: give it more, or train without "
             "(train_embedding.backend: [])"
         )
-    mean, scale = vectors.mean(axis=0), vectors.std(axis=0)
-    scale = np.where(scale > 1e-8, scale, 1.0)
-    scaled = (vectors - mean) / scale
-    means = np.zeros((len(classes), scaled.shape[1]))
-    np.add.at(means, own, scaled)
-    means /= counts[:, None]
-    around = scaled - means[own]
-    n = len(vectors)
-    return Scatter(mean, scale, around.T @ around / n, scaled.T @ scaled / n, len(classes))
+
+
+def scatter(vectors: Floats, labels: Ints) -> Scatter:
+    """Return the scatter of vectors (n_vectors, n), of any float type, with classes (n_vectors,).
+
+    Raises ValueError as `check_classes`.
+    """
+    classes, own, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    check_classes(counts)
+    n_vectors, n = vectors.shape
+    mean = vectors.mean(axis=0, dtype=np.float64)
+    sums, squares = np.zeros((len(classes), n)), np.zeros((n, n))
+    # large corpora have no room for a second copy of all vectors
+    for first in range(0, n_vectors, AT_A_TIME):
+        some = slice(first, first + AT_A_TIME)
+        centred = vectors[some] - mean
+        np.add.at(sums, own[some], centred)
+        squares += centred.T @ centred
+    deviation = np.sqrt(np.diag(squares) / n_vectors)
+    scale = np.where(deviation > 1e-8, deviation, 1.0)
+    total = squares / n_vectors / np.outer(scale, scale)
+    means = sums / counts[:, None] / scale
+    between = (means * counts[:, None]).T @ means / n_vectors
+    return Scatter(mean, scale, total - between, total, len(classes))
 
 
 def directions(found: Scatter, shrinkage: float, dim: int) -> Floats:
