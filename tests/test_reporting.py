@@ -127,7 +127,7 @@ def test_what_pooled_folds_have_seen_is_said(tables):
     given = [tables[n] for n in names]
     learnt = {"fold_0": {"ours": {}}, "fold_1": {"ours": {}}}
     point = operating_point(*given, ThresholdParams(**FEW), learnt)
-    assert point["chosen_on"] == "dev of all folds, pooled"
+    assert point["chosen_on"] == "the pooled dev of all folds"
     more = [tables[n] for n in ("descriptors", "segments")]
     metrics = verification_metrics(*given, *more, point, ReportParams(**FEW), True)
     assert "slightly optimistic" in metrics["definitions"]["subset"]
