@@ -50,9 +50,9 @@ LOOKS = {
     "windows": Look("#882255", (0, (7, 2, 1, 2)), "H"),
     "loud": Look("#A6761D", (0, (4, 1, 1, 1)), "8"),
     "first": Look("#999933", (0, (2, 2, 6, 2)), "d"),
-    "plain": Look("#44AA99", (0, (10, 1, 1, 1)), "<"),
-    "network": Look("#88419D", (0, (3, 1, 1, 1)), ">"),
-    "statistics": Look("#661100", (0, (1, 1, 5, 1)), "*"),
+    "plain": Look("#44AA99", (0, (10, 1, 1, 1)), "p"),
+    "network": Look("#88419D", (0, (5, 2, 1, 2)), "h"),
+    "statistics": Look("#661100", (0, (1, 1, 5, 1)), "d"),
     "pretrained": Look("#CC79A7", (0, (6, 1, 1, 1, 1, 1)), "v"),
     "untrained": Look(ORANGE, "--", "s"),
     "mfcc": Look(GREEN, "-.", "^"),
@@ -60,8 +60,8 @@ LOOKS = {
 }
 # for any other system; the palette's yellow is too pale for lines on white
 OTHER_COLOURS = ("#E69F00", "#000000")
-OTHER_LINES = ((0, (5, 2, 1, 2)), (0, (2, 1)), (0, (8, 1, 3, 1)))
-OTHER_MARKERS = ("P", "X")
+OTHER_LINES = ((0, (3, 1, 1, 1)), (0, (2, 1)), (0, (8, 1, 3, 1)))
+OTHER_MARKERS = ("P", "X", "*", "<", ">")
 
 
 def label(system: str) -> str:
