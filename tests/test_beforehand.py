@@ -125,3 +125,8 @@ def test_another_sample_rate_reaches_the_encoder(finished_run: FinishedRun, tmp_
     seconds = packed.index["n_samples"].sum() / 8_000
     usual = open_packed(finished_run.results("04_feature") / "waveforms")
     assert seconds == pytest.approx(usual.index["n_samples"].sum() / 16_000, rel=0.01)
+
+
+def test_a_stage_without_its_task_is_told_its_whole_name() -> None:
+    with pytest.raises(ValueError, match=r"below its task, as some_task\.split$"):
+        check_names({"split": {"dev_share": 0.4}}, ["some_task"])

@@ -61,6 +61,12 @@ def check_recipe(recipe: str, conf: Path, chosen_by: str = "recipe") -> None:
 
 
 def _refuse_unknown(name: str, told: str, known: Sequence[str]) -> None:
+    if name in STAGES and name not in known:
+        tasks = [f"{task}.{name}" for task in known if task not in SHORTCUTS]
+        raise ValueError(
+            f"--params {told} is read by nothing: a stage is named below its task, as "
+            f"{' or '.join(tasks)}"
+        )
     if name not in known:
         nearest = get_close_matches(name, known, 1)
         meant = f"did you mean {nearest[0]}?" if nearest else f"there are {', '.join(known)}"

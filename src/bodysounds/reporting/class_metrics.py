@@ -207,6 +207,9 @@ def verdict(audit: Mapping[str, Any], chance: float, ours: float) -> str:
     return (
         f"Warning: {told} alone reach at least half of ours ({ours:.1%}), so part of the result "
         "may rest on how a recording was made rather than on who is heard."
+        if ranked[0][1] < ours
+        else f"Warning: {told} alone reach as much as ours or more ({ours:.1%}): how a recording "
+        "was made tells who is heard as well as the network does."
     )
 
 

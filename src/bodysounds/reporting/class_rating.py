@@ -99,9 +99,11 @@ class ClassRating:
         difference = float(apart.mean())
         if self.draws is None:
             return {"difference": difference, "ci95": None, "excludes_zero": None}
-        low, high = normal_interval(difference, self.draws.means(apart), self.params.level)
-        ends = [plain(low), plain(high)]
-        return {"difference": difference, "ci95": ends, "excludes_zero": low > 0 or high < 0}
+        ends = normal_interval(difference, self.draws.means(apart), self.params.level)
+        low, high = (float(end) for end in np.clip(ends, -1.0, 1.0))
+        excludes = low > 0 or high < 0
+        between = [plain(low), plain(high)]
+        return {"difference": difference, "ci95": between, "excludes_zero": excludes}
 
     def _probabilities(self, table: Table) -> Floats | None:
         names = [f"p_{name}" for name in self.classes]

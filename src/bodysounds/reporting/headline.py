@@ -30,9 +30,13 @@ def headline(metrics: Metrics) -> str:
     }
     baselines = ", ".join(f"{name} {percent(row['eer'])}" for name, row in rated.items())
     sound = "SYNTHETIC sound" if head["synthetic"] else "real recordings"
-    between = interval(head["eer_ci95"])
+    between = (
+        f"{head['level']:.0%} interval {interval(head['eer_ci95'])}"
+        if head["eer_ci95"]
+        else "no interval: too few subjects"
+    )
     return (
-        f"{eer_name(metrics)} {percent(head['eer'])} ({head['level']:.0%} interval {between})"
+        f"{eer_name(metrics)} {percent(head['eer'])} ({between})"
         f"{_accuracy(head)} "
         f"on {head['subset']}, {ours['n_target_subjects']} subjects, {sound}; "
         f"baselines: {baselines}"

@@ -215,7 +215,7 @@ def _first(labels: pd.Series[str], n: int | None) -> list[str]:
             + (
                 "a classifier takes two at least"
                 if n is None
-                else f"split_closed.n_speakers is {n}"
+                else f"split_closed.n_speakers is {n}: give {len(speakers)} or fewer, or none"
             )
         )
     return speakers[:n]
