@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from bodysounds.audio.packed import Packed, write_packed
+from bodysounds.params import TrainEmbeddingParams
 from bodysounds.sides import SideTable, build_sides
 
 RATE = 16_000
@@ -72,3 +74,13 @@ def all_trials(sides: SideTable) -> pd.DataFrame:
                 rows.append((f"{b.side_id}-{d.side_id}", b.side_id, d.side_id, same, subset))
     table = pd.DataFrame(rows, columns=["trial_id", "enrol_id", "test_id", "target", "subset"])
     return table.astype({"target": "Int64"})
+
+
+def small_training(folder: Path, **changes: Any) -> TrainEmbeddingParams:
+    """Return parameters of a training of a second or two, with what a test changes of them."""
+    options: dict[str, Any] = {
+        "channels": 8, "depth": 1, "dim": 8, "n_mels": 24, "epochs": 2, "subjects_per_batch": 4,
+        "crops_per_subject": 2, "crop_s": [0.3, 0.4], "device": "cpu",
+        "work_dir": str(folder / "work"),
+    }  # fmt: skip
+    return TrainEmbeddingParams(**(options | changes))

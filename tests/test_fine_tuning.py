@@ -38,22 +38,8 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
 
 
 def params(folder: Path, **changes: Any) -> TrainEmbeddingParams:
-    options: dict[str, Any] = {
-        "channels": 8,
-        "depth": 1,
-        "dim": 8,
-        "n_mels": 24,
-        "epochs": 2,
-        "subjects_per_batch": 4,
-        "crops_per_subject": 2,
-        "crop_s": [0.3, 0.4],
-        "learning_rate": 5e-3,
-        "weight_decay": 0.1,
-        "losses": [{"name": "aam"}],
-        "device": "cpu",
-        "work_dir": str(folder / "work"),
-    }
-    return TrainEmbeddingParams(**(options | changes))
+    own: dict[str, Any] = {"learning_rate": 5e-3, "weight_decay": 0.1, "losses": [{"name": "aam"}]}
+    return made.small_training(folder, **(own | changes))
 
 
 @pytest.fixture(scope="module")

@@ -34,21 +34,8 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
 
 
 def params(folder: Path, **changes: Any) -> TrainEmbeddingParams:
-    options: dict[str, Any] = {
-        "channels": 8,
-        "depth": 1,
-        "dim": 8,
-        "n_mels": 24,
-        "epochs": 2,
-        "subjects_per_batch": 4,
-        "crops_per_subject": 2,
-        "crop_s": [0.3, 0.4],
-        "losses": [{"name": "aam"}, {"name": "triplet"}],
-        "speeds": SPEEDS,
-        "device": "cpu",
-        "work_dir": str(folder / "work"),
-    }
-    return TrainEmbeddingParams(**(options | changes))
+    own: dict[str, Any] = {"losses": [{"name": "aam"}, {"name": "triplet"}], "speeds": SPEEDS}
+    return made.small_training(folder, **(own | changes))
 
 
 def pitch(waveform: np.ndarray) -> float:

@@ -39,21 +39,8 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
 
 
 def params(folder: Path, **changes: Any) -> TrainEmbeddingParams:
-    options: dict[str, Any] = {
-        "channels": 8,
-        "depth": 1,
-        "dim": 8,
-        "n_mels": 24,
-        "epochs": 5,
-        "subjects_per_batch": 4,
-        "crops_per_subject": 2,
-        "crop_s": [0.3, 0.4],
-        "learning_rate": 5e-3,
-        "losses": [{"name": "triplet"}],
-        "device": "cpu",
-        "work_dir": str(folder / "work"),
-    }
-    return TrainEmbeddingParams(**(options | changes))
+    own: dict[str, Any] = {"epochs": 5, "learning_rate": 5e-3, "losses": [{"name": "triplet"}]}
+    return made.small_training(folder, **(own | changes))
 
 
 def rates(encoder: Encoder, corpus: Corpus) -> tuple[float, float]:

@@ -13,7 +13,7 @@ from bodysounds.models.classifier import Classifier
 from bodysounds.models.encoder import Encoder
 from bodysounds.models.network import detached
 from bodysounds.params import TrainClassifierParams
-from bodysounds.training.checkpoints import CHECKPOINT, weights_of
+from bodysounds.training.checkpoints import weights_of
 from bodysounds.training.classifier_setup import (
     ClassifierTraining,
     architecture,
@@ -24,6 +24,7 @@ from bodysounds.training.classifier_setup import (
 from bodysounds.training.classifier_start import load_start
 from bodysounds.training.classifier_step import check_finite, dev_figures, train_mode, train_step
 from bodysounds.training.display import TrainingBar
+from bodysounds.training.resume import restore_parts, save_parts
 from bodysounds.training.state import State
 from bodysounds.types import Table
 
@@ -147,25 +148,12 @@ def best_epoch(history: list[dict[str, float]]) -> int:
 
 def save(run: ClassifierTraining, state: State) -> None:
     """Write a checkpoint, and remove the weights that it no longer names."""
-    state.saved = state.step
-    parts = _parts(run)
-    content = {name: part.state_dict() for name, part in parts.items()}
-    run.store.write(CHECKPOINT, {"state": state.to_dict(), **content})
-    run.store.keep_only([CHECKPOINT, *map(weights_of, state.kept)])
+    save_parts(run.store, state, _parts(run))
 
 
 def restore(run: ClassifierTraining) -> State:
     """Return the state of the last checkpoint, its weights loaded, or a new one."""
-    content = run.store.read(CHECKPOINT)
-    if content is None:
-        return State()
-    state = State.from_dict(content["state"])
-    if any(run.store.read(weights_of(epoch)) is None for epoch in state.kept):
-        return State()
-    for name, part in _parts(run).items():
-        part.load_state_dict(content[name])
-    log.info("resumed after epoch %d, batch %d", state.epoch, state.batch)
-    return state
+    return restore_parts(run.store, _parts(run))
 
 
 def _parts(run: ClassifierTraining) -> dict[str, Any]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
+from typing import Any
 
 from bodysounds.models.network import detached
 from bodysounds.training.best import best_epochs
-from bodysounds.training.checkpoints import CHECKPOINT, weights_of
+from bodysounds.training.checkpoints import weights_of
 from bodysounds.training.dev import dev_rates
 from bodysounds.training.display import TrainingBar
+from bodysounds.training.resume import restore_parts, save_parts
 from bodysounds.training.run import Training, n_epochs
 from bodysounds.training.state import State
 from bodysounds.training.step import train_mode, train_step
@@ -82,29 +84,13 @@ def close_epoch(run: Training, state: State, epochs: int) -> None:
 
 def save(run: Training, state: State) -> None:
     """Write a checkpoint, and remove the weights that it no longer names."""
-    state.saved = state.step
-    run.store.write(
-        CHECKPOINT,
-        {
-            "state": state.to_dict(),
-            "body": run.module.body.state_dict(),
-            "losses": run.losses.state_dict(),
-            "optimiser": run.optimiser.state_dict(),
-        },
-    )
-    run.store.keep_only([CHECKPOINT, *map(weights_of, state.kept)])
+    save_parts(run.store, state, _parts(run))
 
 
 def restore(run: Training) -> State:
     """Return the state of the last checkpoint, its weights loaded, or a new one."""
-    content = run.store.read(CHECKPOINT)
-    if content is None:
-        return State()
-    state = State.from_dict(content["state"])
-    if any(run.store.read(weights_of(epoch)) is None for epoch in state.kept):
-        return State()
-    run.module.body.load_state_dict(content["body"])
-    run.losses.load_state_dict(content["losses"])
-    run.optimiser.load_state_dict(content["optimiser"])
-    log.info("resumed after epoch %d, batch %d", state.epoch, state.batch)
-    return state
+    return restore_parts(run.store, _parts(run))
+
+
+def _parts(run: Training) -> dict[str, Any]:
+    return {"body": run.module.body, "losses": run.losses, "optimiser": run.optimiser}
