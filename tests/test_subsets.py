@@ -77,7 +77,9 @@ def test_shares_are_of_groups_and_the_seed_matters() -> None:
     assert make_subsets(manifest, SplitParams(dev_share=0.3, test_share=0.1)).equals(subsets)
 
 
-@pytest.mark.parametrize(("n_groups", "share", "n_dev"), [(11, 0.12, 2), (7, 0.12, 1), (11, 0, 0)])
+@pytest.mark.parametrize(
+    ("n_groups", "share", "n_dev"), [(11, 0.12, 2), (11, 0.02, 2), (7, 0.12, 1), (11, 0, 0)]
+)
 def test_dev_has_two_groups_at_least_where_there_are_some(
     n_groups: int, share: float, n_dev: int
 ) -> None:

@@ -35,8 +35,9 @@ def make_subsets(manifest: Table, params: SplitParams) -> Table:
     free = names[hint[names].isna()]
     drawn = rng.permutation(np.asarray(free, dtype=object))
     n_dev, n_test = (round(share * len(free)) for share in (params.dev_share, params.test_share))
-    if n_dev == 1 and len(free) >= 8:
-        n_dev = 2  # one alone makes no pair of different subjects, by which dev could choose
+    if params.dev_share > 0 and len(free) >= 8:
+        # one alone makes no pair of different subjects, by which dev could choose
+        n_dev = max(n_dev, 2)
     subset[drawn[:n_dev]] = "dev"
     subset[drawn[n_dev : n_dev + n_test]] = "test"
     subset = subset.fillna("train")
