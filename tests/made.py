@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -84,3 +85,12 @@ def small_training(folder: Path, **changes: Any) -> TrainEmbeddingParams:
         "work_dir": str(folder / "work"),
     }  # fmt: skip
     return TrainEmbeddingParams(**(options | changes))
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    """Return the sha256 of each file below a folder, by its path there."""
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from dataclasses import asdict, replace
@@ -13,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+from made import hashes
 
 from bodysounds.corpora import _demo_folder, demo
 from bodysounds.corpora._cry_channel import draw_channel, record
@@ -34,14 +34,6 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("demo") / "corpus"
     synthesise(folder, SMALL)
     return folder
-
-
-def hashes(folder: Path) -> dict[str, str]:
-    return {
-        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
 
 
 def metadata(folder: Path) -> pd.DataFrame:

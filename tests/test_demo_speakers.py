@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from collections import Counter
 from dataclasses import replace
@@ -14,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+from made import hashes
 
 from bodysounds.corpora._cry_synthesis import SAMPLE_RATE
 from bodysounds.corpora._speaker_speech import draw_course, utterance
@@ -45,14 +45,6 @@ def voxceleb(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("demo") / "voxceleb"
     synthesise_voxceleb(folder, VOX)
     return folder
-
-
-def hashes(folder: Path) -> dict[str, str]:
-    return {
-        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
 
 
 def sounds(folder: Path) -> set[str]:

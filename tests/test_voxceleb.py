@@ -220,7 +220,10 @@ def test_trials_of_missing_files_are_counted_and_the_rest_goes_to_the_split(
         ingest(corpus, IngestParams(max_rejected_share=0.05))
 
 
-@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="m4a needs the command ffmpeg")
+@pytest.mark.skipif(
+    shutil.which("ffmpeg") is None,
+    reason="m4a is read by the command ffmpeg, which is not installed; CI installs it",
+)
 def test_m4a_is_read(tmp_path: Path) -> None:
     import subprocess
 
