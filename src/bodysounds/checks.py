@@ -68,12 +68,21 @@ def scores(table: Table) -> None:
 
 
 def examples(table: Table) -> None:
-    """Each segment once, with its label and a subset."""
+    """Each segment once, with its label and a subset; an unseen source never trains."""
     columns = ("segment_id", "recording_id", "start_s", "end_s", "label", "subset", "condition")
     _require(table, "examples", (*columns, "session_id"), ("segment_id",))
+    unknown = set(table["subset"]) - {"train", "dev", "test"}
+    if unknown:
+        raise ValueError(f"examples: a subset is train, dev or test, got {min(unknown)}")
     if table["label"].isna().any():
         wrong = table.loc[table["label"].isna(), "segment_id"].iloc[0]
         raise ValueError(f"examples: {wrong} has no label")
+    unseen = table[table["condition"] == "unseen_source"]
+    taught = table.loc[table["subset"] == "train", "session_id"]
+    sides = unseen.groupby("session_id")["subset"].nunique()
+    leaked = sorted({*sides.index[sides > 1], *(set(unseen["session_id"]) & set(taught))})
+    if leaked:
+        raise ValueError(f"examples: {len(leaked)} sources lie on two sides, such as {leaked[0]}")
 
 
 def predictions(table: Table) -> None:

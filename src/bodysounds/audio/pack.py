@@ -8,6 +8,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from bodysounds.audio.packed import Int16s, to_int16
 from bodysounds.audio.parallel import ordered_map
 from bodysounds.audio.read import read_audio
@@ -24,6 +26,8 @@ class Cut(NamedTuple):
     recording_id: str
     start_s: float
     end_s: float
+    fill: str = ""
+    """How what the recording lacks of it is filled: `zeros`, `repeat`; empty: it may lack none."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +68,10 @@ def decode_segments(
 ) -> DecodedSegments:
     """Return the segments' samples (mono, int16, `params.sample_rate`), decoded when iterated.
 
-    Seconds are rounded to samples once. Raises ValueError for segments of recordings that the
-    manifest doesn't have; iterating raises ValueError for a segment outside its recording.
+    Seconds are rounded to samples once. Where the segments have a column `fill` (`zeros` or
+    `repeat`), each is exactly as long as it says, whatever its recording lacks at the end. Raises
+    ValueError for segments of recordings that the manifest doesn't have; iterating raises
+    ValueError for a segment outside its recording.
     """
     paths = dict(zip(manifest["recording_id"], manifest["path"], strict=True))
     unknown = sorted(set(segments["recording_id"]) - set(paths))
@@ -74,13 +80,15 @@ def decode_segments(
             f"{len(unknown)} recordings are cut into segments but not in the manifest: "
             f"{some(unknown)}; run ingest again"
         )
-    columns = (segments[name].tolist() for name in Cut._fields)
+    columns = (segments[name].tolist() for name in Cut._fields if name in segments)
     cuts = tuple(Cut(*row) for row in zip(*columns, strict=True))
     return DecodedSegments(Path(corpus.root), paths, cuts, params)
 
 
 def _piece(waveform: Int16s, cut: Cut, rate: int) -> Int16s:
     first = round(cut.start_s * rate)
+    if cut.fill and first < len(waveform):
+        return _filled(waveform[first:], round((cut.end_s - cut.start_s) * rate), cut.fill)
     end = len(waveform) if cut.end_s != cut.end_s else round(cut.end_s * rate)
     # a converted rate may give or take a sample
     if not 0 <= first < min(end, len(waveform)) or end > len(waveform) + 2:
@@ -91,3 +99,11 @@ def _piece(waveform: Int16s, cut: Cut, rate: int) -> Int16s:
         )
     # a copy: a view would keep the whole recording in memory
     return waveform[first:end].copy()
+
+
+def _filled(waveform: Int16s, n_samples: int, fill: str) -> Int16s:
+    """Return the first n_samples, copied; a shorter waveform is repeated, or zeros follow it."""
+    if fill == "repeat":
+        return np.resize(waveform[:n_samples], n_samples)
+    lacking = max(0, n_samples - len(waveform))
+    return np.pad(waveform[:n_samples], (0, lacking))

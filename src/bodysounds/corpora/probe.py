@@ -12,12 +12,16 @@ import pandas as pd
 
 from bodysounds.audio.parallel import ordered_map
 from bodysounds.audio.read import AudioError, check_usable, decode, file_bytes
-from bodysounds.corpora.base import Corpus, Listing
+from bodysounds.corpora.base import Corpus, Listing, some
 from bodysounds.params import IngestParams
 from bodysounds.progress import track
 from bodysounds.types import Table
 
 logger = logging.getLogger(__name__)
+
+FULL_SCALE = 32767 / 32768
+CLIPPED_SHARE = 0.01
+"""More samples than that at full scale, and a recording is told to be clipped."""
 
 MANIFEST_COLUMNS = (
     "recording_id",
@@ -46,6 +50,7 @@ class Probed(NamedTuple):
     sample_rate: int
     sha256: str
     reason: str
+    clipped_share: float = 0.0
 
 
 def probe(corpus: Corpus, listing: Listing, params: IngestParams) -> tuple[Table, Table]:
@@ -66,6 +71,13 @@ def probe(corpus: Corpus, listing: Listing, params: IngestParams) -> tuple[Table
     rejected = rejected.astype("str")
     _judge(rejected, len(paths), params.max_rejected_share)
     good = [one for one in found if not one.reason]
+    clipped = [p for p, one in zip(paths, found, strict=True) if one.clipped_share > CLIPPED_SHARE]
+    if clipped:
+        logger.warning(
+            "%d of %d recordings are clipped (more than %g%% of their samples at full scale) and "
+            "kept: %s; descriptors have the share of each segment",
+            len(clipped), len(paths), 100 * CLIPPED_SHARE, some(clipped),
+        )  # fmt: skip
     manifest = listing.recordings[~bad].reset_index(drop=True)
     manifest["duration_s"] = np.array([one.duration_s for one in good], dtype=np.float64)
     manifest["sample_rate"] = np.array([one.sample_rate for one in good], dtype=np.int64)
@@ -81,7 +93,8 @@ def probe_file(root: Path, path: str, params: IngestParams) -> Probed:
         check_usable(samples, rate, path, params.min_duration_s, params.silence_dbfs)
     except AudioError as error:
         return Probed(0.0, 0, "", str(error))
-    return Probed(len(samples) / rate, rate, hashlib.sha256(data).hexdigest(), "")
+    clipped = float(np.mean(np.abs(samples) >= FULL_SCALE))
+    return Probed(len(samples) / rate, rate, hashlib.sha256(data).hexdigest(), "", clipped)
 
 
 def _judge(rejected: Table, n_files: int, max_share: float) -> None:

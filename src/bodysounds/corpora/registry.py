@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from bodysounds.corpora.base import Corpus, Listing, some, unknown_ids
+from bodysounds.corpora.cry_scream import read_manifest
 from bodysounds.corpora.cryceleb import read_cryceleb
 from bodysounds.corpora.donateacry import read_donateacry
 from bodysounds.corpora.emogator import read_emogator
@@ -21,6 +22,7 @@ READERS: Mapping[str, Callable[..., Listing]] = {
     "voxceleb": read_voxceleb,
     "zalo": read_zalo,
     "table": read_table,
+    "manifest": read_manifest,
 }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 
 import numpy as np
@@ -10,6 +9,7 @@ import pandas as pd
 
 from bodysounds.corpora.base import SUBSETS, some
 from bodysounds.params.split_closed import SplitClosedParams
+from bodysounds.splitting.hashed import hashed_order
 from bodysounds.splitting.units import units
 from bodysounds.types import Metrics, Table
 
@@ -175,16 +175,16 @@ def _deal(part: Table, params: SplitClosedParams, seed: int) -> pd.Series[str]:
     """Return the subset of each clip of one speaker, None for all where there is only one."""
     subset = pd.Series("train", part.index, dtype=object)
     test_size = 1 - params.train_size - params.val_size
-    visits = _shuffled(part.loc[part["known"], "visit"], seed)
+    visits = hashed_order(part.loc[part["known"], "visit"], seed)
     if params.by == "session" and len(visits) > 1:
         n_test, n_dev = _counts(len(visits), test_size, params.val_size)
         subset[part["visit"].isin(visits[:n_test])] = "test"
         subset[part["visit"].isin(visits[n_test : n_test + n_dev])] = "dev"
         rest = part[subset == "train"]
-        clips = _shuffled(rest["sha256"], seed)
+        clips = hashed_order(rest["sha256"], seed)
         wanted = params.heard_share, 0.0 if n_dev else params.val_size
     else:
-        rest, clips = part, _shuffled(part["sha256"], seed)
+        rest, clips = part, hashed_order(part["sha256"], seed)
         wanted = test_size, params.val_size
         if len(clips) < 2:
             return pd.Series(None, part.index, dtype=object)
@@ -199,12 +199,6 @@ def _counts(n: int, test_size: float, val_size: float) -> tuple[int, int]:
     n_test = min(max(1, round(test_size * n)), n - 1) if test_size > 0 else 0
     n_dev = min(max(1, round(val_size * n)), n - 1 - n_test) if val_size > 0 else 0
     return n_test, n_dev
-
-
-def _shuffled(names: pd.Series[str], seed: int) -> list[str]:
-    return sorted(
-        set(names), key=lambda name: hashlib.sha256(f"{seed}\n{name}".encode()).hexdigest()
-    )
 
 
 def _first(labels: pd.Series[str], n: int | None) -> list[str]:
