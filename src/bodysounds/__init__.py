@@ -1,3 +1,22 @@
-"""Verify infants and speakers by their sounds, and say how sure one may be."""
+"""Verify infants and speakers by their sounds, tell cries and screams from normal sound."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bodysounds.cry_scream import CryScreamClassifier as CryScreamClassifier
 
 __version__ = "0.1.0"
+
+_HOME = {"CryScreamClassifier": "cry_scream"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for only then, so that this package costs nothing at a start."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value

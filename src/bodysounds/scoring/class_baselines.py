@@ -77,7 +77,8 @@ def logistic(
     # in alphabetical order, so that no rounding depends on that of the rows
     fit = ids[hashed_rows(train, params.max_fit, params.seed)].sort_values().index.to_numpy()
     standard = _standardised(features, fit)
-    model = LogisticRegression(max_iter=params.max_iterations)
+    weight = "balanced" if params.balanced else None
+    model = LogisticRegression(max_iter=params.max_iterations, class_weight=weight)
     with warnings.catch_warnings(), threadpool_limits(1, user_api="blas"):
         warnings.simplefilter("ignore")  # a baseline that has not quite converged still stands
         model.fit(standard[fit], examples["label"].to_numpy(object)[fit].astype(str))

@@ -1,0 +1,137 @@
+"""Whether a recording holds crying, screaming or neither, by an ensemble from its folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bodysounds.audio.read import Source, decode, resample, to_mono
+from bodysounds.models.ensemble import Ensemble, load_ensemble
+from bodysounds.scoring.events import Event, Frame, events_of
+from bodysounds.scoring.frames import check_waveform, frames, unusable
+
+Float32s = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a recording was taken for."""
+
+    label: str | None
+    """The most probable class; None where the classifier abstained."""
+    probabilities: dict[str, float]
+    """Of each class, the mean over the frames that were heard; empty where none was."""
+    abstained: str | None
+    """Why there is no answer (too short, silent, clipped, unsure), or None."""
+    frames: list[Frame]
+    """Each stretch of the recording by itself; one that is silent has no probabilities."""
+    events: list[Event]
+    """What was heard other than the quiet class, from when to when."""
+
+
+class CryScreamClassifier:
+    """An ensemble that is given recordings.
+
+    >>> classifier = CryScreamClassifier.load("bundle")  # doctest: +SKIP
+    >>> classifier.predict("night.wav").events  # doctest: +SKIP
+    """
+
+    def __init__(self, ensemble: Ensemble):
+        self.ensemble = ensemble
+
+    @classmethod
+    def load(cls, path: str | Path, device: str = "auto") -> CryScreamClassifier:
+        """Return the classifier of a bundle's folder, or of the latest version below a folder.
+
+        Raises ValueError that names the path where there is none, or where it is not whole.
+        """
+        return cls(load_ensemble(path, device))
+
+    @property
+    def labels(self) -> list[str]:
+        """The classes, sorted."""
+        return self.ensemble.labels
+
+    def predict(
+        self, recording: Source | npt.NDArray[Any], sample_rate: int | None = None
+    ) -> Prediction:
+        """Return what a recording is taken for.
+
+        Parameters
+        ----------
+        recording : path, bytes, binary file object or array
+            An array is (n,) or (n, channels), full scale 1 (integers: that of their type).
+        sample_rate : int, optional
+            Hz, of an array; a file knows its own.
+
+        Channels are averaged and any rate is converted. Longer than a clip, a recording is heard in
+        frames, and a shorter one is filled up as the training's were. There is no answer for a
+        recording that is too short, silent or clipped, or where no class is probable enough: the
+        result says which. Raises ValueError for what is no audio, is cut short or holds NaN, and
+        for an array without its rate.
+        """
+        samples, rate = _samples(recording, sample_rate)
+        ensemble, limits = self.ensemble, self.ensemble.rule["usable"]
+        # each channel: their mean may be softer than full scale
+        reasons = [unusable(channel, rate, limits) for channel in samples.T]
+        flaw = next((told for told in reasons if told and not told.startswith("silent")), None)
+        if flaw is None and all(reasons):
+            flaw = reasons[0]
+        if flaw is not None and not flaw.startswith("clipped"):
+            return Prediction(None, {}, flaw, [], [])
+        waveform = resample(to_mono(samples), rate, ensemble.sample_rate)
+        heard = self._frames(waveform)
+        told = [list(frame.probabilities.values()) for frame in heard if frame.probabilities]
+        if not told:
+            return Prediction(None, {}, "silent: its channels cancel one another", heard, [])
+        mean = np.mean(told, axis=0)
+        probabilities = dict(zip(self.labels, map(float, mean), strict=True))
+        events = events_of(heard, ensemble.event_rules)
+        if flaw is None and mean.max() < ensemble.rule["abstain"]["threshold"]:
+            flaw = (
+                f"unsure: its most probable class has {mean.max():.3f}, and an answer takes "
+                f"{ensemble.rule['abstain']['threshold']:.3f}"
+            )
+        label = None if flaw else self.labels[int(mean.argmax())]
+        return Prediction(label, probabilities, flaw, heard, events)
+
+    def _frames(self, waveform: Float32s) -> list[Frame]:
+        ensemble = self.ensemble
+        starts, clips = frames(
+            waveform, ensemble.sample_rate, ensemble.clip_s, ensemble.hop_s, ensemble.short
+        )
+        floor = 10 ** (ensemble.rule["usable"]["silence_dbfs"] / 20)
+        loud = np.abs(clips).max(axis=1) >= floor
+        table, unsure = np.zeros((len(clips), len(self.labels))), np.ones(len(clips), dtype=bool)
+        if loud.any():
+            said = ensemble.predict(clips[loud])
+            table[loud], unsure[loud] = np.exp(said.log_probabilities), said.abstained
+        end = len(waveform) / ensemble.sample_rate
+        return [
+            Frame(
+                float(start),
+                float(min(start + ensemble.clip_s, end)),
+                dict(zip(self.labels, map(float, np.clip(row, 0, 1)), strict=True)) if on else {},
+                bool(doubt),
+            )
+            for start, row, on, doubt in zip(starts, table, loud, unsure, strict=True)
+        ]
+
+
+def _samples(recording: Source | npt.NDArray[Any], sample_rate: int | None) -> tuple[Float32s, int]:
+    """Return samples (n, channels), full scale 1, and their rate."""
+    if not isinstance(recording, np.ndarray):
+        return decode(recording)
+    if sample_rate is None or sample_rate <= 0:
+        raise ValueError(f"an array needs its sample_rate in Hz, above 0, got {sample_rate!r}")
+    array = recording
+    if np.issubdtype(array.dtype, np.integer):
+        array = array / -float(np.iinfo(array.dtype).min)
+    if array.ndim not in (1, 2) or not array.size:
+        raise ValueError(f"an array of samples is (n,) or (n, channels), n > 0, got {array.shape}")
+    columns = array[:, None] if array.ndim == 1 else array
+    return np.stack([check_waveform(column) for column in columns.T], axis=1), int(sample_rate)

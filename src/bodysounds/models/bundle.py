@@ -1,0 +1,107 @@
+"""The folder of an ensemble: its rule, and each member in the format of its network."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from bodysounds.models.classifier import Classifier, load_classifier, save_classifier
+from bodysounds.types import Metrics
+
+FORMAT = "bodysounds.ensemble/1"
+FILE = "ensemble.json"
+AGAIN = "give a folder that the stage ensemble saved, whole"
+WANTED = (
+    "labels", "members", "clip_s", "hop_s", "short", "sample_rate", "temperatures", "weights",
+    "meta", "chosen", "abstain", "usable", "events",
+)  # fmt: skip
+HUGGING_FACE = ("wav2vec2",)
+"""Networks that are saved as a Hugging Face folder; others as a .safetensors file."""
+
+
+def save_bundle(path: str | Path, members: Mapping[str, Classifier], rule: Metrics) -> None:
+    """Write the folder `path`, which is not there yet, all or nothing; equal ones are equal bytes.
+
+    It holds ensemble.json (the rule, and where each member is), and <member>.safetensors or the
+    Hugging Face folder <member>/.
+    """
+    path = Path(path)
+    if path.exists():
+        raise ValueError(f"{path} exists: an ensemble is saved as a new folder")
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial.mkdir(parents=True)
+    try:
+        files = {name: _save_member(partial, name, member) for name, member in members.items()}
+        about = {"format": FORMAT, "files": files, "rule": rule}
+        text = json.dumps(about, indent=2, sort_keys=True, allow_nan=False)
+        (partial / FILE).write_text(text + "\n", encoding="utf-8")
+        os.replace(partial, path)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def load_bundle(path: str | Path) -> tuple[dict[str, Classifier], Metrics]:
+    """Return the members by name, and the rule, of a bundle or the latest version below a folder.
+
+    Raises ValueError that names the path where there is no bundle, where ensemble.json is no JSON
+    or lacks something, and where a member is missing, cut short or of another shape.
+    """
+    folder = newest_bundle(Path(path).expanduser())
+    about = _about(folder / FILE)
+    files, rule = about["files"], about["rule"]
+    members = {}
+    for name in rule["members"]:
+        if name not in files or not (folder / files[name]).exists():
+            raise ValueError(f"{folder} lacks its member {name!r}: {AGAIN}")
+        members[name] = _load_member(folder / files[name])
+    return members, rule
+
+
+def newest_bundle(path: Path) -> Path:
+    """Return the folder itself where it is a bundle, else the latest <version>/<name> below it."""
+    if (path / FILE).is_file():
+        return path
+    versions = sorted(path.glob(f"*/*/{FILE}")) or sorted(path.glob(f"*/{FILE}"))
+    if not versions:
+        what = f"holds no {FILE}" if path.exists() else "does not exist"
+        raise ValueError(f"{path} {what}: {AGAIN}")
+    return versions[-1].parent
+
+
+def _save_member(folder: Path, name: str, member: Classifier) -> str:
+    if member.encoder.architecture["name"] in HUGGING_FACE:
+        from bodysounds.models.wav2vec2_folder import classifier_to_hf
+
+        classifier_to_hf(member, folder / name)
+        return name
+    save_classifier(folder / f"{name}.safetensors", member)
+    return f"{name}.safetensors"
+
+
+def _load_member(path: Path) -> Classifier:
+    if path.is_dir():
+        from bodysounds.models.wav2vec2_folder import classifier_from_hf
+
+        return classifier_from_hf(path)
+    return load_classifier(path)
+
+
+def _about(file: Path) -> dict[str, Any]:
+    try:
+        about = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{file} cannot be read as JSON ({error}): {AGAIN}") from error
+    if not isinstance(about, dict) or about.get("format") != FORMAT:
+        found = about.get("format") if isinstance(about, dict) else None
+        raise ValueError(f"{file} has the format {found!r}, not {FORMAT!r}: {AGAIN}")
+    rule = about.get("rule")
+    if not isinstance(rule, dict) or not isinstance(about.get("files"), dict):
+        raise ValueError(f"{file} lacks its rule or its files: {AGAIN}")
+    missing = [name for name in WANTED if name not in rule]
+    if missing:
+        raise ValueError(f"{file}: the rule lacks {missing[0]!r}: {AGAIN}")
+    return about
