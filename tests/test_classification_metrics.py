@@ -65,6 +65,8 @@ def test_rates_are_those_of_scikit_learn(seed: int, missing: bool) -> None:
             assert found == pytest.approx([part[k] for part in oracle[:3]])
             area = sklearn_metrics.roc_auc_score(labels == name, table[:, k], **given)
             assert own["auc"] == pytest.approx(area)
+            area = sklearn_metrics.average_precision_score(labels == name, table[:, k], **given)
+            assert own["average_precision"] == pytest.approx(area)
 
 
 @pytest.mark.parametrize("k", [1, 2, 3])
@@ -90,7 +92,8 @@ def test_ranks_of_ties_agree_with_argmax() -> None:
 
 def test_a_never_predicted_class_has_no_precision() -> None:
     rates = per_class(["a", "b"], ["a", "a"], ["a", "b"])
-    assert rates["b"] == {"precision": None, "recall": 0.0, "f1": 0.0, "auc": None, "n": 1}
+    areas = {"auc": None, "average_precision": None}
+    assert rates["b"] == {"precision": None, "recall": 0.0, "f1": 0.0, **areas, "n": 1}
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,13 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from bodysounds.figures import style
-from bodysounds.reporting.class_words import CONDITIONS, property_label, system_label
+from bodysounds.reporting.class_audit import known_pair
+from bodysounds.reporting.class_words import (
+    CONDITIONS,
+    property_label,
+    rate_label,
+    shown_systems,
+)
 from bodysounds.types import Figure, Metrics
 
 if TYPE_CHECKING:
@@ -28,30 +34,25 @@ def about(metrics: Metrics) -> str:
 
 
 def systems_figure(metrics: Metrics) -> Figure:
-    """Return the top-1 accuracy of every system, heard sessions beside those not heard."""
+    """Return the headlined rate of every system, heard groups beside those not heard."""
     head = metrics["headline"]
-    systems = metrics["test"]
-    heard = metrics["subgroups"].get("same_session", {})
-    both = head["condition"] == "across_sessions" and bool(heard)
-    figure, axes = style.new_figure(7.0, 1.75 + 0.55 * len(systems))
-    for row, (name, entry) in enumerate(systems.items()):
+    shown, rate = shown_systems(metrics), head["rate"]
+    pair = known_pair(head["condition"], metrics["subgroups"]) if head["unheard"] else None
+    heard = metrics["subgroups"][pair[1]] if pair else {}
+    figure, axes = style.new_figure(7.0, 1.75 + 0.55 * len(shown))
+    for row, name in enumerate(shown):
         colour = style.BLUE if name == "ours" else style.GREY
-        _mark(axes, row - (0.13 if both else 0), entry, colour, colour)
-        if both:
-            _mark(axes, row + 0.13, heard[name], colour, "white")
-    axes.axvline(100 * head["chance"], color=style.INK, linestyle=":", linewidth=1.2, label="_c")
-    axes.annotate(
-        "guessing", (100 * head["chance"], 1), (0, 2), xycoords=("data", "axes fraction"),
-        textcoords="offset points", fontsize=8, ha="center", color=style.INK,
-    )  # fmt: skip
-    _rows(axes, [system_label(name) for name in systems])
-    where = CONDITIONS.get(head["condition"], head["condition"])
-    axes.plot([], [], "o", color=style.GREY, markersize=7, label=where)
-    if both:
+        _mark(axes, row - (0.13 if heard else 0), metrics["test"][name], rate, colour, colour)
+        if heard:
+            _mark(axes, row + 0.13, heard[name], rate, colour, "white")
+    _guessing(axes, 100 * head["chance"])
+    _rows(axes, list(shown.values()), head)
+    axes.plot([], [], "o", color=style.GREY, markersize=7, label=CONDITIONS[head["condition"]])
+    if pair:
         axes.plot([], [], "o", color=style.GREY, markerfacecolor="white", markersize=7,
-                  label=CONDITIONS["same_session"])  # fmt: skip
+                  label=CONDITIONS[pair[1]])  # fmt: skip
     figure.legend(loc="outside lower center", ncols=2, fontsize=9, frameon=False)
-    style.title(figure, "Top-1 accuracy of each system", about(metrics))
+    style.title(figure, f"{_named(rate)} of each system", about(metrics))
     return figure
 
 
@@ -63,10 +64,11 @@ def classes_figure(metrics: Metrics) -> Figure:
     shares = recalls(metrics["test"]["ours"])
     axes.hist(shares, edges, color=style.BLUE, edgecolor="white", alpha=0.85,
               label=CONDITIONS.get(head["condition"], head["condition"]))  # fmt: skip
-    heard = metrics["subgroups"].get("same_session")
-    if heard and head["condition"] == "across_sessions":
-        axes.hist(recalls(heard["ours"]), edges, histtype="step", color=style.INK, linewidth=1.6,
-                  linestyle="--", label=CONDITIONS["same_session"])  # fmt: skip
+    pair = known_pair(head["condition"], metrics["subgroups"]) if head["unheard"] else None
+    if pair:
+        heard = metrics["subgroups"][pair[1]]["ours"]
+        axes.hist(recalls(heard), edges, histtype="step", color=style.INK, linewidth=1.6,
+                  linestyle="--", label=CONDITIONS[pair[1]])  # fmt: skip
     axes.axvline(float(np.median(shares)), color=style.ORANGE, linewidth=1.8,
                  label=f"median {np.median(shares):.0f}%")  # fmt: skip
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
@@ -85,51 +87,81 @@ def recalls(entry: Metrics) -> list[float]:
 
 
 def audit_figure(metrics: Metrics) -> Figure:
-    """Return the accuracy that each property of a recording reaches alone, below that of ours."""
+    """Return what each property of a recording reaches alone, below the rate of ours.
+
+    Those of the original files, where they were audited, stand below, in dots.
+    """
+    head = metrics["headline"]
+    rate = head["rate"]
     audit = {k: v for k, v in metrics["shortcuts"].items() if isinstance(v, Mapping)}
+    original = {f"file_{k}": v for k, v in metrics.get("file_shortcuts", {}).items()}
     title = "What a recording's properties reach alone"
-    if not audit:
+    if not audit and not original:
         return style.empty_figure(title, "no property was audited", about(metrics))
-    rows = {"ours": metrics["test"]["ours"], **audit}
+    rows = {"ours": metrics["test"]["ours"], **audit, **original}
     figure, axes = style.new_figure(7.0, 1.6 + 0.34 * len(rows))
     for row, (name, entry) in enumerate(rows.items()):
         flagged = bool(entry.get("flagged"))
         colour = style.BLUE if name == "ours" else style.ORANGE if flagged else "#C9C9C9"
+        hatch = "///" if flagged else "..." if name in original else None
         axes.barh(
-            row, 100 * entry["accuracy"], height=0.62, color=colour, edgecolor=style.INK,
-            linewidth=0.6, hatch="///" if flagged else None, label=f"_{name}",
+            row, 100 * entry[rate], height=0.62, color="white" if name in original else colour,
+            edgecolor=style.INK, linewidth=0.6, hatch=hatch, label=f"_{name}",
         )  # fmt: skip
-        _interval(axes, row, entry, style.INK)
-    chance = 100 * metrics["headline"]["chance"]
-    axes.axvline(chance, color=style.INK, linestyle=":", linewidth=1.2, label="_chance")
-    axes.annotate(
-        "guessing", (chance, 1), (0, 2), xycoords=("data", "axes fraction"),
-        textcoords="offset points", fontsize=8, ha="center", color=style.INK,
-    )  # fmt: skip
-    _rows(axes, [property_label(name) for name in rows])
+        _interval(axes, row, entry, rate, style.INK)
+    _guessing(axes, 100 * head["chance"])
+    names = {
+        **{name: property_label(name) for name in rows},
+        **{
+            f"file_{k}": f"original file: {file_label(k)}"
+            for k in metrics.get("file_shortcuts", {})
+        },
+    }
+    _rows(axes, list(names.values()), head)
     axes.get_yticklabels()[0].set_fontweight("bold")
     style.title(figure, title, about(metrics))
     return figure
 
 
-def _rows(axes: Axes, names: list[str]) -> None:
+def file_label(name: str) -> str:
+    """Return the name of a property of the original files."""
+    return {"duration_s": "length", "together": "all of these"}.get(name, property_label(name))
+
+
+def _named(rate: str) -> str:
+    return "Top-1 accuracy" if rate == "accuracy" else rate_label(rate).capitalize()
+
+
+def _guessing(axes: Axes, chance: float) -> None:
+    axes.axvline(chance, color=style.INK, linestyle=":", linewidth=1.2, label="_chance")
+    axes.annotate(
+        "guessing", (chance, 1), (0, 2), xycoords=("data", "axes fraction"),
+        textcoords="offset points", fontsize=8, ha="center", color=style.INK,
+    )  # fmt: skip
+
+
+def _rows(axes: Axes, names: list[str], head: Metrics) -> None:
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.grid(axis="y", visible=False)
     axes.set_xlim(0, 102)
-    axes.set_xlabel("top-1 accuracy (%), with its interval over sessions or recordings")
+    over = f"over {head['groups_are']}"
+    over += " or recordings" if head["groups_are"] == "sessions" else ""
+    axes.set_xlabel(f"{_named(head['rate']).lower()} (%), with its interval {over}")
 
 
-def _mark(axes: Axes, row: float, entry: Mapping[str, Any], colour: str, face: str) -> None:
-    _interval(axes, row, entry, colour)
+def _mark(
+    axes: Axes, row: float, entry: Mapping[str, Any], rate: str, colour: str, face: str
+) -> None:
+    _interval(axes, row, entry, rate, colour)
     axes.plot(
-        [100 * entry["accuracy"]], [row], "o", color=colour, markerfacecolor=face, markersize=7,
+        [100 * entry[rate]], [row], "o", color=colour, markerfacecolor=face, markersize=7,
         label="_mark", zorder=3,
     )  # fmt: skip
 
 
-def _interval(axes: Axes, row: float, entry: Mapping[str, Any], colour: str) -> None:
-    between = entry.get("accuracy_ci95")
+def _interval(axes: Axes, row: float, entry: Mapping[str, Any], rate: str, colour: str) -> None:
+    between = entry.get(f"{rate}_ci95")
     if between and None not in between:
         low, high = (100 * end for end in between)
         axes.plot([low, high], [row, row], color=colour, linewidth=1.8, label="_ci")

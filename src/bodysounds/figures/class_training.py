@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from bodysounds.figures import style
+from bodysounds.reporting.class_words import system_label
 from bodysounds.types import Table
 
 if TYPE_CHECKING:
@@ -17,11 +18,12 @@ if TYPE_CHECKING:
 CENTER = "loss_contrastive_center"
 
 
-def class_training_figure(history: Table, synthetic: bool = False) -> Figure:
+def class_training_figure(history: Table, synthetic: bool = False, name: str = "") -> Figure:
     """Return cross-entropy, contrastive-center loss where it was used, and accuracy by epoch.
 
     `history` is that entry of a classification task. The losses have axes of their own, because
-    their sizes differ by orders of magnitude. Raises ValueError for an empty history.
+    their sizes differ by orders of magnitude. `name` is that of the network, where there are
+    several. Raises ValueError for an empty history.
     """
     if history.empty:
         raise ValueError("the training history has no epoch: train at least one")
@@ -33,7 +35,8 @@ def class_training_figure(history: Table, synthetic: bool = False) -> Figure:
     marker = "o" if len(epoch) == 1 else None
     _draw(panels[0], epoch, history, "loss_cross_entropy", "dev_loss", marker)
     panels[0].set_title("cross-entropy (nats)", fontsize=10, color=style.INK)
-    panels[0].set_ylim(bottom=0)
+    top = float(np.nanmax(history[["loss_cross_entropy", "dev_loss"]].to_numpy(np.float64)))
+    panels[0].set_ylim(0, 1.08 * top if top > 0 else 1)
     if has_center:
         values = history[CENTER].to_numpy(np.float64)
         panels[1].plot(epoch, values, "-", marker=marker, color=style.ORANGE, label="_center")
@@ -66,7 +69,8 @@ def class_training_figure(history: Table, synthetic: bool = False) -> Figure:
         frameon=False,
     )  # fmt: skip
     told = "train: while learning, on changed crops; dev: on the start of each clip"
-    style.title(figure, "Training", told + (" · SYNTHETIC sound" if synthetic else ""))
+    named = f"Training of {system_label(name)}" if name else "Training"
+    style.title(figure, named, told + (" · SYNTHETIC sound" if synthetic else ""))
     return figure
 
 

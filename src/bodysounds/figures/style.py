@@ -57,6 +57,13 @@ LOOKS = {
     "untrained": Look(ORANGE, "--", "s"),
     "mfcc": Look(GREEN, "-.", "^"),
     "random": Look(GREY, ":", "D"),
+    "yamnet": Look(ORANGE, (0, (5, 2)), "s"),
+    "wav2vec2": Look("#CC79A7", (0, (6, 1.5, 1, 1.5, 1, 1.5)), "v"),
+    "average": Look("#56B4E9", (0, (11, 2)), "p"),
+    "weighted": Look("#E69F00", (0, (1, 1)), "8"),
+    "vote": Look("#332288", (0, (3, 1, 1, 1)), "d"),
+    "meta": Look("#882255", (0, (9, 2, 3, 2)), "h"),
+    "recording": Look(GREY, (0, (1, 3)), "X"),
 }
 # for any other system; the palette's yellow is too pale for lines on white
 OTHER_COLOURS = ("#E69F00", "#000000")

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bodysounds.metrics.class_areas import average_precision
 from bodysounds.metrics.curve import auc
 from bodysounds.types import Array, Floats, Ints, Metrics
 
@@ -89,12 +90,12 @@ def per_class(
     probabilities: Any = None,
     weights: Any = None,
 ) -> dict[str, Metrics]:
-    """Return {class: {precision, recall, f1, auc, n}}, a rate that is undefined as None.
+    """Return precision, recall, f1, auc, average_precision and n by class; undefined rates as None.
 
     Precision is undefined where a class is never predicted, recall and F1 where it has no example,
-    auc, that of one class against the others, where one of them has no example and without
-    `probabilities` (n, n_classes). n is the count of examples, weights aside. Errors are those of
-    `confusion_matrix` and `true_ranks`.
+    the two areas, those of one class against the others, where one of them has no example and
+    without `probabilities` (n, n_classes). n is the count of examples, weights aside. Errors are
+    those of `confusion_matrix` and `true_ranks`.
     """
     matrix = confusion_matrix(labels, predictions, classes, weights)
     hits, support, predicted = np.diag(matrix), matrix.sum(axis=1), matrix.sum(axis=0)
@@ -109,10 +110,12 @@ def per_class(
             "recall": float(hits[k] / support[k]) if support[k] > 0 else None,
             "f1": float(2 * hits[k] / (support[k] + predicted[k])) if support[k] > 0 else None,
             "auc": None,
+            "average_precision": None,
             "n": int(counts[k]),
         }
         if table is not None and 0 < support[k] < support.sum():
             found[name]["auc"] = auc(true == k, table[:, k], weight)
+            found[name]["average_precision"] = average_precision(true == k, table[:, k], weight)
     return found
 
 

@@ -49,6 +49,16 @@ class GroupDraws:
         As in `bodysounds.metrics.classification`, classes that a draw has no example of don't count
         in it. A draw without any weight is NaN.
         """
+        with np.errstate(invalid="ignore"):
+            return class_rates(*self.tallies(labels, predictions, weights))
+
+    def tallies(
+        self, labels: Any, predictions: Any, weights: Any = None
+    ) -> tuple[Floats, Floats, Floats]:
+        """Return hits, examples and predictions of each class, float64 (n_draws, n_classes) each.
+
+        Columns as those of `bodysounds.metrics.classification.tallies`.
+        """
         from scipy.sparse import coo_array
 
         true, guess, weight = check_predictions(labels, predictions, weights)
@@ -62,8 +72,7 @@ class GroupDraws:
             self.counts @ coo_array((value, (self.codes, column)), shape=shape).tocsr()
             for value, column in parts
         )
-        with np.errstate(invalid="ignore"):
-            return class_rates(hits, support, predicted)
+        return hits, support, predicted
 
 
 def draw_groups(groups: Any, *, n: int = 1000, seed: int = 0) -> GroupDraws:

@@ -6,6 +6,13 @@ from dataclasses import dataclass
 
 from bodysounds.params.rules import one_of, within
 
+HEARD = {
+    "across_sessions": "same_session",
+    "unseen_source": "heard_source",
+    "unseen_patient": "heard_patient",
+}
+"""For each condition of test clips that are new to training, the one that it knows."""
+
 
 @dataclass(frozen=True)
 class ReportClassesParams:
@@ -15,16 +22,23 @@ class ReportClassesParams:
     n_bootstrap: int = 1000
     """Resamples of the sessions behind each interval."""
     level: float = 0.95
+    headline: str = "accuracy"
+    """The rate that is headlined, compared and audited: `accuracy` or `balanced_accuracy`."""
     condition: str = "across_sessions"
-    """Test clips that the headline counts, where there are some: `across_sessions` or `all`."""
+    """Test clips that the headline counts, where there are some: `all`, or those of which training
+    heard no `across_sessions`, `unseen_source` or `unseen_patient`."""
     n_confusions: int = 20
     """Most frequent confusions that the page lists."""
     most_matrix: int = 60
     """Classes of the confusion figure; of more, those that are confused most."""
+    n_bins: int = 10
+    """Of confidence, in reliability diagrams and the expected calibration error."""
 
     def __post_init__(self) -> None:
         within("report_classes.n_bootstrap", self.n_bootstrap, 10, 1_000_000)
         within("report_classes.level", self.level, 0.5, 0.9999)
-        one_of("report_classes.condition", self.condition, ("across_sessions", "all"))
+        one_of("report_classes.headline", self.headline, ("accuracy", "balanced_accuracy"))
+        one_of("report_classes.condition", self.condition, (*HEARD, "all"))
         within("report_classes.n_confusions", self.n_confusions, 1, 100_000)
         within("report_classes.most_matrix", self.most_matrix, 2, 300)
+        within("report_classes.n_bins", self.n_bins, 2, 100)

@@ -2,27 +2,53 @@
 
 from __future__ import annotations
 
-from bodysounds.reporting.class_words import CONDITIONS
+from bodysounds.reporting.class_words import CONDITIONS, rate_label, shown_systems
 from bodysounds.reporting.words import interval, percent
 from bodysounds.types import Metrics
 
 
 def class_headline(metrics: Metrics) -> str:
-    """Return top-1 and top-5, what they stand on, heard sessions, and the baselines."""
+    """Return the headlined rate, what it stands on, and the other systems beside it."""
     head = metrics["headline"]
-    top5 = "" if head["top5"] is None else f", top-5 {percent(head['top5'])}"
+    rate = head["rate"]
+    beside = "" if head["top5"] is None else f", top-5 {percent(head['top5'])}"
+    if rate != "accuracy":
+        beside += f", accuracy {percent(head['accuracy'])}, macro F1 {percent(head['macro_f1'])}"
     where = CONDITIONS[head["condition"]]
     sound = "SYNTHETIC sound" if head["synthetic"] else "real recordings"
     heard = ""
-    if head["condition"] == "across_sessions" and head["heard_accuracy"] is not None:
-        heard = f"heard sessions {percent(head['heard_accuracy'])}; "
-    baselines = ", ".join(
-        f"{name} {percent(entry['accuracy'])}"
-        for name, entry in metrics[head["subset"]].items()
-        if name != head["system"]
-    )
+    if head["unheard"] and head[f"heard_{rate}"] is not None:
+        heard = f"heard {head['groups_are']} {percent(head[f'heard_{rate}'])}; "
     return (
-        f"top-1 {percent(head['accuracy'])} ({head['level']:.0%} interval "
-        f"{interval(head['accuracy_ci95'])}){top5} on {head['subset']}, {where}, "
-        f"{head['n_classes']:,} {head['classes_are']}, {sound}; {heard}baselines: {baselines}"
+        f"{rate_label(rate)} {percent(head[rate])} ({head['level']:.0%} interval "
+        f"{interval(head[f'{rate}_ci95'])}){beside}{_chosen(head)} on {head['subset']}, {where}, "
+        f"{head['n_classes']:,} {head['classes_are']}, {sound}; {heard}{_others(metrics)}"
     )
+
+
+def _chosen(head: Metrics) -> str:
+    if not head.get("chosen"):
+        return ""
+    return f" by {head['chosen']}" + (", which dev chose," if head["chosen_by"] == "dev" else "")
+
+
+def _others(metrics: Metrics) -> str:
+    """Return the rates of members, ensembles and baselines, as far as they are told apart."""
+    head = metrics["headline"]
+    parts = {
+        "members": head.get("members", []),
+        "ensembles": head.get("ensembles", []),
+    }
+    named = {head["system"], *(name for names in parts.values() for name in names)}
+    parts["baselines"] = [name for name in metrics[head["subset"]] if name not in named]
+    shown = shown_systems(metrics)
+    told = []
+    for kind, names in parts.items():
+        rates = [
+            f"{name} {percent(metrics[head['subset']][name][head['rate']])}"
+            for name in names
+            if name in shown
+        ]
+        if rates or kind == "baselines":
+            told.append(f"{kind}: {', '.join(rates)}")
+    return "; ".join(told)

@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
+from bodysounds.metrics.class_areas import drawn_areas
 from bodysounds.metrics.classification import class_rates as rates_of
 from bodysounds.metrics.classification import confusion_matrix, per_class, tallies
 from bodysounds.metrics.groups import GroupDraws, draw_groups
@@ -21,7 +22,12 @@ from bodysounds.types import Array, Floats, Metrics, Table
 TOP = 5
 MOST_LISTED = 50
 """Classes up to which each system's own rates and confusion matrix are listed."""
+FEW = 12
+"""Classes up to which the rates of each have intervals."""
+CLASS_RATES = ("precision", "recall", "f1", "auc", "average_precision")
 RATES = ("accuracy", "top5", "balanced_accuracy", "macro_f1")
+NAMED_WITHIN_CLASS = "sessions"
+"""Groups of this kind are numbered anew in each class; any other name means one group."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +37,7 @@ class ClassRating:
     systems: dict[str, Table]
     """Rows of `predictions` by system, in one order of segments."""
     groups: Array
-    """What is resampled: the session of each row, or its recording where that is unknown."""
+    """What is resampled, such as the session of each row; its recording where that is unknown."""
     classes: Sequence[str]
     params: ReportClassesParams
 
@@ -70,7 +76,9 @@ class ClassRating:
             found[name] = rates[name]
             found[f"{name}_ci95"] = self._interval(name, rates[name], drawn.get(name))
         listed = len(self.classes) <= MOST_LISTED
-        details = per_class(labels, predicted, self.classes, self._probabilities(table))
+        details = per_class(labels, predicted, self.classes, self.probabilities(system))
+        if len(self.classes) <= FEW:
+            self._add_intervals(details, system)
         return {
             **found,
             **counts,
@@ -81,35 +89,94 @@ class ClassRating:
             else None,
         }
 
-    def alone(self, system: str, chance: float | None, ours: float | None, n: int) -> Metrics:
-        """Return accuracy, its interval and whether a property is flagged; `n` are audited."""
-        rate = plain(self.correct(system).mean())
-        drawn = self.draws.means(self.correct(system)) if self.draws else None
-        between = self._interval("accuracy", rate, drawn)
+    def alone(
+        self, system: str, chance: float | None, ours: float | None, n: int, name: str = "accuracy"
+    ) -> Metrics:
+        """Return a rate, its interval and whether a property is flagged; `n` are audited."""
+        rate = plain(self.rate(system, name))
+        drawn = self.drawn(system, name)
         flagged = False
         if drawn is not None and None not in (rate, chance, ours):
             level = 1 - (1 - self.params.level) / n
             low = percentile_interval(drawn, level)[0]
             flagged = low > (chance or 0) and (rate or 0) >= (ours or 0) / 2
-        return {"accuracy": rate, "accuracy_ci95": between, "flagged": flagged}
+        return {name: rate, f"{name}_ci95": self._interval(name, rate, drawn), "flagged": flagged}
 
-    def comparison(self, system: str) -> Metrics:
-        """Return the accuracy of ours minus that of a system, with its paired interval."""
-        apart = self.correct("ours").astype(float) - self.correct(system)
-        difference = float(apart.mean())
-        if self.draws is None:
+    def comparison(self, system: str, name: str = "accuracy") -> Metrics:
+        """Return a rate of ours minus that of a system, with its paired interval."""
+        difference = self.rate("ours", name) - self.rate(system, name)
+        ours, other = self.drawn("ours", name), self.drawn(system, name)
+        if ours is None or other is None:
             return {"difference": difference, "ci95": None, "excludes_zero": None}
-        ends = normal_interval(difference, self.draws.means(apart), self.params.level)
+        ends = normal_interval(difference, ours - other, self.params.level)
         low, high = (float(end) for end in np.clip(ends, -1.0, 1.0))
         excludes = low > 0 or high < 0
         between = [plain(low), plain(high)]
         return {"difference": difference, "ci95": between, "excludes_zero": excludes}
 
-    def _probabilities(self, table: Table) -> Floats | None:
+    def rate(self, system: str, name: str) -> float:
+        """Return accuracy, balanced_accuracy or macro_f1 of a system."""
+        if name == "accuracy":
+            return float(self.correct(system).mean())
+        table = self.systems[system]
+        labels, predicted = table["label"].to_numpy(object), table["predicted"].to_numpy(object)
+        return float(rates_of(*tallies(labels, predicted))[name])
+
+    def drawn(self, system: str, name: str) -> Floats | None:
+        """Return a rate of a system in each draw, float64 (n_draws,); None without draws."""
+        if self.draws is None:
+            return None
+        if name == "accuracy":
+            return self.draws.means(self.correct(system))
+        table = self.systems[system]
+        labels, predicted = table["label"].to_numpy(object), table["predicted"].to_numpy(object)
+        return self.draws.class_rates(labels, predicted)[name]
+
+    def probabilities(self, system: str) -> Floats | None:
+        """Return the probability of each class, float64 (n, n_classes); None where not kept."""
         names = [f"p_{name}" for name in self.classes]
+        table = self.systems[system]
         if not set(names) <= set(table):
             return None
         return table[names].to_numpy(np.float64)
+
+    def _add_intervals(self, details: dict[str, Metrics], system: str) -> None:
+        """Add `<rate>_ci95` to each class's rates."""
+        table = self.systems[system]
+        labels, predicted = table["label"].to_numpy(object), table["predicted"].to_numpy(object)
+        probabilities = self.probabilities(system)
+        for k, name in enumerate(self.classes):
+            own, said = labels == name, predicted == name
+            drawn: dict[str, Floats] = {}
+            if self.draws:
+                drawn = self._drawn_class(own, said)
+                if probabilities is not None and 0 < own.sum() < self.n:
+                    areas = probabilities[:, k]
+                    drawn |= drawn_areas(own, areas, self.draws.codes, self.draws.counts)
+            behind = {"precision": said, "auc": own if own.sum() < (~own).sum() else ~own}
+            for rate in CLASS_RATES:
+                value, draws = details[name][rate], drawn.get(rate)
+                between = None
+                if value is not None and draws is not None:
+                    low, high = percentile_interval(draws, self.params.level)
+                    ends = [plain(min(low, value)), plain(max(high, value))]
+                    n = max(1, len(set(self.groups[behind.get(rate, own)])))
+                    between = with_extremes(value, ends, n, self.params.level)
+                details[name][f"{rate}_ci95"] = between
+
+    def _drawn_class(self, own: Array, said: Array) -> dict[str, Floats]:
+        """Return precision, recall and f1 of a class in each draw, NaN where undefined."""
+        assert self.draws is not None
+        hits, support, predicted = (
+            self.draws.counts @ np.bincount(self.draws.codes, values, self.draws.n_groups)
+            for values in ((own & said).astype(float), own.astype(float), said.astype(float))
+        )
+        with np.errstate(invalid="ignore"):
+            return {
+                "precision": hits / predicted,
+                "recall": hits / support,
+                "f1": np.where(support > 0, 2 * hits / (support + predicted), np.nan),
+            }
 
     def _interval(
         self, name: str, rate: float | None, drawn: Floats | None
@@ -125,26 +192,37 @@ class ClassRating:
         return with_extremes(rate, ends, len(set(self.groups)), self.params.level)
 
 
-def groups_of(predictions: Table, examples: Table) -> pd.Series[str]:
-    """Return the session of each prediction, told apart by speaker, or else its recording."""
+def groups_of(
+    predictions: Table, examples: Table, groups_are: str = NAMED_WITHIN_CLASS
+) -> pd.Series[str]:
+    """Return the session_id of each prediction, or else its recording.
+
+    Sessions are told apart by class; a source, or whatever else `groups_are`, may be of several.
+    """
     told = examples.set_index("segment_id").loc[predictions["segment_id"]]
     session = told["session_id"].astype(object)
-    own = told["label"].astype(object) + "\n" + session.where(session.notna(), "")
+    own = session.where(session.notna(), "")
+    if groups_are == NAMED_WITHIN_CLASS:
+        own = told["label"].astype(object) + "\n" + own
     groups = own.where(session.notna(), told["recording_id"].astype(object))
     return pd.Series(groups.to_numpy(object), predictions.index)
 
 
-def resampled(predictions: Table, examples: Table) -> str:
+def resampled(predictions: Table, examples: Table, groups_are: str = NAMED_WITHIN_CLASS) -> str:
     """Return what `groups_of` are, as text."""
     chosen = examples["segment_id"].isin(predictions["segment_id"])
     known = examples.loc[chosen, "session_id"].notna()
     if known.all():
-        return "sessions"
-    return "sessions, and recordings where unknown" if known.any() else "recordings"
+        return groups_are
+    return f"{groups_are}, and recordings where unknown" if known.any() else "recordings"
 
 
 def rating(
-    predictions: Table, examples: Table, classes: Sequence[str], params: ReportClassesParams
+    predictions: Table,
+    examples: Table,
+    classes: Sequence[str],
+    params: ReportClassesParams,
+    groups_are: str = NAMED_WITHIN_CLASS,
 ) -> ClassRating:
     """Return the rating of a selection of predictions, equally many rows a system."""
     ordered = predictions.sort_values("segment_id", kind="stable")
@@ -153,4 +231,5 @@ def rating(
         for name, part in ordered.groupby("system", sort=False)
     }
     first = next(iter(systems.values()), predictions)
-    return ClassRating(systems, groups_of(first, examples).to_numpy(object), classes, params)
+    groups = groups_of(first, examples, groups_are).to_numpy(object)
+    return ClassRating(systems, groups, classes, params)

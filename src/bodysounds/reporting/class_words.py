@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
+from bodysounds.types import Metrics
+
 CONDITIONS = {
     "across_sessions": "sessions not heard",
     "same_session": "heard sessions",
+    "unseen_source": "sources not heard",
+    "heard_source": "heard sources",
+    "unseen_patient": "patients not heard",
+    "heard_patient": "heard patients",
     "unknown": "sessions unknown",
     "all": "all test clips",
+}
+RATES = {
+    "accuracy": "top-1",
+    "balanced_accuracy": "balanced accuracy",
+    "macro_f1": "macro F1",
 }
 SYSTEMS = {
     "mfcc": "MFCC + logistic regression",
     "recording": "level, noise, bandwidth, duration",
     "most_frequent": "most frequent class",
+    "yamnet": "YAMNet",
+    "wav2vec2": "Wav2Vec2",
+    "average": "average of probabilities",
+    "weighted": "weighted average",
+    "vote": "majority vote",
+    "meta": "meta-classifier",
 }
 TOGETHER = "together"
 """The property of the shortcut audit that stands for the system `recording`."""
@@ -20,6 +37,20 @@ TOGETHER = "together"
 def system_label(system: str) -> str:
     """Return a system's name."""
     return SYSTEMS.get(system, system.replace("_", " "))
+
+
+def rate_label(rate: str) -> str:
+    """Return a rate's name, as within a sentence."""
+    return RATES.get(rate, rate.replace("_", " "))
+
+
+def shown_systems(metrics: Metrics) -> dict[str, str]:
+    """Return the systems of test and their names; what dev chose stands once, as ours."""
+    chosen = metrics["headline"].get("chosen")
+    named = {name: system_label(name) for name in metrics["test"] if name != chosen}
+    if chosen and "ours" in named:
+        named["ours"] = f"ours: {system_label(chosen)}"
+    return named
 
 
 def property_label(name: str) -> str:

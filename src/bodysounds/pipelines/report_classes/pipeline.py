@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial, update_wrapper
+from typing import Any
 
 from kedro.pipeline import Node, Pipeline
 
+from bodysounds.pipelines.report_classes import detail_nodes
 from bodysounds.pipelines.report_classes.nodes import draw, measure, write_page
 
 FIGURES = ("figure.systems", "figure.confusion", "figure.classes", "figure.shortcuts")
+DETAIL_FIGURES = (
+    "figure.systems", "figure.confusion", "figure.classes", "figure.roc",
+    "figure.precision_recall", "figure.reliability", "figure.risk_coverage", "figure.shortcuts",
+)  # fmt: skip
 
 
 def create_pipeline(task: str, *more_figures: str, classes_are: str = "classes") -> Pipeline:
@@ -17,36 +24,77 @@ def create_pipeline(task: str, *more_figures: str, classes_are: str = "classes")
     `task` is the page's name, `classes_are` what it calls the classes, and `more_figures` are
     datasets of earlier stages that the page shows too.
     """
-    named = partial(measure, classes_are=classes_are)
-    page = partial(write_page, task=task)
     tables = ("confusions", "manifest", "rejected", "subsets", "split_facts", "classifier", "raw")
-    return Pipeline(
-        [
-            Node(
-                update_wrapper(named, measure),
-                ["predictions", "examples", "classifier", "raw", "params:report_classes"],
-                ["metrics", "confusions"],
-                name="measure",
-            ),
-            Node(
-                draw,
-                ["predictions", "metrics", "params:report_classes"],
-                list(FIGURES),
-                name="draw",
-            ),
-            Node(
-                update_wrapper(page, write_page),
-                {
-                    "metrics": "metrics",
-                    **{name: name for name in tables},
-                    "params": "params:report_classes",
-                    "parameters": "parameters",
-                    **{name.replace(".", "_"): name for name in (*FIGURES, *more_figures)},
-                },
-                "report",
-                name="write_page",
-            ),
-        ],
-        namespace="report_classes",
-        prefix_datasets_with_namespace=False,
+    return _stage(
+        Node(
+            _named(measure, classes_are=classes_are),
+            ["predictions", "examples", "classifier", "raw", "params:report_classes"],
+            ["metrics", "confusions"],
+            name="measure",
+        ),
+        Node(
+            draw,
+            ["predictions", "metrics", "params:report_classes"],
+            list(FIGURES),
+            name="draw",
+        ),
+        Node(
+            _named(write_page, task=task),
+            _page({name: name for name in tables}, (*FIGURES, *more_figures)),
+            "report",
+            name="write_page",
+        ),
     )
+
+
+def create_details(
+    task: str,
+    *more_figures: str,
+    model: str = "classifier",
+    classes_are: str = "classes",
+    groups_are: str = "sources",
+) -> Pipeline:
+    """The same for few classes, each rate by class with an interval, and what confidence means.
+
+    `model` is the dataset of an ensemble or of a classifier, and `groups_are` what session_id names
+    and intervals resample.
+    """
+    tables = ("confusions", "manifest", "rejected", "examples", "split_facts", "raw")
+    return _stage(
+        Node(
+            _named(detail_nodes.measure, classes_are=classes_are, groups_are=groups_are),
+            ["predictions", "examples", "manifest", model, "raw", "params:report_classes"],
+            ["metrics", "confusions"],
+            name="measure",
+        ),
+        Node(
+            detail_nodes.draw,
+            ["predictions", "metrics", "params:report_classes"],
+            list(DETAIL_FIGURES),
+            name="draw",
+        ),
+        Node(
+            _named(detail_nodes.write_page, task=task),
+            _page({**{n: n for n in tables}, "model": model}, (*DETAIL_FIGURES, *more_figures)),
+            "report",
+            name="write_page",
+        ),
+    )
+
+
+def _stage(*nodes: Node) -> Pipeline:
+    return Pipeline(list(nodes), namespace="report_classes", prefix_datasets_with_namespace=False)
+
+
+def _named(function: Callable[..., Any], **given: Any) -> Callable[..., Any]:
+    return update_wrapper(partial(function, **given), function)
+
+
+def _page(datasets: dict[str, str], figures: tuple[str, ...]) -> dict[str, str]:
+    return {
+        "metrics": "metrics",
+        **datasets,
+        "params": "params:report_classes",
+        "parameters": "parameters",
+        **{name.replace(".", "_"): name for name in figures},
+    }

@@ -1,0 +1,102 @@
+"""Nodes of `report_classes` for a task of few classes, of one classifier or an ensemble."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bodysounds.params.plain import plain
+from bodysounds.params.report_classes import ReportClassesParams
+from bodysounds.types import Classifier, Corpus, Figure, Metrics, Picture, Table
+
+
+def measure(
+    predictions: Table,
+    examples: Table,
+    manifest: Table,
+    model: Any,
+    raw: Corpus,
+    params: ReportClassesParams,
+    *,
+    classes_are: str,
+    groups_are: str,
+) -> tuple[Metrics, Table]:
+    """Return rates with intervals, calibration, corpora, audits, false alarms; the confusions."""
+    from bodysounds.reporting.class_details import with_details
+    from bodysounds.reporting.class_metrics import classification_metrics, confusions
+
+    metrics = classification_metrics(
+        predictions, examples, params, synthetic=raw.synthetic, classes_are=classes_are,
+        groups_are=groups_are, classes=model.labels,
+    )  # fmt: skip
+    detailed = with_details(
+        metrics, predictions, examples, manifest, params,
+        members=[name for name in members_of(model) if name], rule=rule_of(model),
+    )  # fmt: skip
+    return detailed, confusions(predictions)
+
+
+def draw(predictions: Table, metrics: Metrics, params: ReportClassesParams) -> tuple[Figure, ...]:
+    """Return the figures of `DETAIL_FIGURES`, in that order."""
+    from bodysounds.figures.class_curves import precision_recall_figure, roc_figure
+    from bodysounds.figures.class_dots import class_dots_figure
+    from bodysounds.figures.class_rates import audit_figure, systems_figure
+    from bodysounds.figures.confusions import confusions_figure
+    from bodysounds.figures.reliability import reliability_figure, risk_coverage_figure
+    from bodysounds.reporting.class_details import headline_rows
+
+    rows = headline_rows(predictions, metrics)
+    return (
+        systems_figure(metrics),
+        confusions_figure(metrics),
+        class_dots_figure(metrics),
+        roc_figure(rows, metrics),
+        precision_recall_figure(rows, metrics),
+        reliability_figure(rows, metrics, params.n_bins),
+        risk_coverage_figure(rows, metrics),
+        audit_figure(metrics),
+    )
+
+
+def write_page(
+    metrics: Metrics,
+    confusions: Table,
+    manifest: Table,
+    rejected: Table,
+    examples: Table,
+    split_facts: Metrics,
+    model: Any,
+    raw: Corpus,
+    params: ReportClassesParams,
+    parameters: Metrics,
+    *,
+    task: str,
+    **figures: Picture,
+) -> str:
+    """Return the report as one self-contained HTML page."""
+    from bodysounds.reporting.class_details_page import details_page
+    from bodysounds.reporting.record import run_record
+
+    return details_page(
+        metrics=metrics,
+        confusions=confusions.head(params.n_confusions),
+        figures={picture.name: picture.png for picture in figures.values()},
+        manifest=manifest,
+        rejected=rejected,
+        examples=examples,
+        split_facts=split_facts,
+        classifiers=members_of(model),
+        rule=rule_of(model),
+        corpus=raw,
+        record={**run_record(), "parameters": plain(parameters.get(task, {}))},
+        task=task,
+    )
+
+
+def members_of(model: Any) -> dict[str, Classifier]:
+    """Return the classifiers of an ensemble by name, or a lone one under an empty name."""
+    return dict(getattr(model, "members", {"": model}))
+
+
+def rule_of(model: Any) -> Metrics:
+    """Return the rule of an ensemble, nothing of a classifier."""
+    return dict(getattr(model, "rule", {}))
