@@ -131,6 +131,22 @@ def _between(frames: Floats) -> Floats:
     return (frames[:-1, None] + np.diff(frames)[:, None] * ramp).ravel()
 
 
+def harmonics(f0_hz: Floats, amplitude: Floats) -> tuple[Floats, Floats]:
+    """Sum harmonics of a moving fundamental.
+
+    `f0_hz` has shape (n_frames + 1,), on the 4 ms grid, `amplitude` (n_harmonics, n_frames + 1).
+    Returns the wave, float32 (n_frames * HOP,), and the fundamental's phase (rad), likewise.
+    """
+    phase = 2 * np.pi * np.cumsum(_between(f0_hz)) / SAMPLE_RATE
+    turn = np.exp(1j * phase).astype(np.complex64)
+    power = turn.copy()
+    wave = np.zeros(phase.size, dtype=np.float32)
+    for frames in amplitude.astype(np.float32):
+        wave += _between(frames) * power.imag
+        power *= turn
+    return wave, phase
+
+
 def _voiced_part(voice: Voice, course: Course) -> Floats:
     number = np.arange(1, int(HIGHEST_HZ / course.f0_hz.min()) + 1)[:, None]
     frequency = number * course.f0_hz
@@ -141,15 +157,7 @@ def _voiced_part(voice: Voice, course: Course) -> Floats:
     reference = course.f0_hz * course.hyperphonation + 400.0 * (1 - course.hyperphonation)
     amplitude *= np.power(10.0, -tilt * np.log2(frequency / reference) / 20)
     amplitude *= course.loudness * (frequency < HIGHEST_HZ)
-    amplitude = amplitude.astype(np.float32)
-
-    phase = 2 * np.pi * np.cumsum(_between(course.f0_hz)) / SAMPLE_RATE
-    turn = np.exp(1j * phase).astype(np.complex64)
-    power = turn.copy()
-    wave = np.zeros(phase.size, dtype=np.float32)
-    for frames in amplitude:
-        wave += _between(frames) * power.imag
-        power *= turn
+    wave, phase = harmonics(course.f0_hz, amplitude)
     if voice.roughness > 0:
         wave *= 1 + np.float32(voice.roughness) * np.cos(0.5 * phase).astype(np.float32)
     return wave
