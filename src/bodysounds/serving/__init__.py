@@ -1,0 +1,1 @@
+"""Live streams of sound on Temporal: workflow, activities, worker, client."""
