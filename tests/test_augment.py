@@ -104,7 +104,7 @@ def test_the_generator_decides() -> None:
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ({"name": "reverb"}, "one of tilt, noise, spec_augment, got 'reverb'"),
+        ({"name": "reverb"}, "one of gain, tilt, noise, spec_augment, got 'reverb'"),
         ({"name": "noise", "snr": 3}, "noise has no option 'snr': it has p, snr_db, colour"),
         ({"name": "tilt", "p": 1.5}, r"tilt: p must lie in \[0, 1\], got 1.5"),
         ({"name": "noise", "snr_db": [9, 3]}, r"snr_db must be \[low, high\]"),

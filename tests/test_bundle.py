@@ -182,6 +182,27 @@ def test_members_that_do_not_fit_are_refused() -> None:
         Ensemble(both, rule(sample_rate=8000), "cpu")
 
 
+BROKEN_RULES: list[tuple[dict[str, Any], str]] = [
+    ({"chosen": "best"}, "chosen must be one of yamnet, wav2vec2, average"),
+    ({"labels": "crying"}, "labels must be texts, each once"),
+    ({"members": []}, "members must be texts"),
+    ({"clip_s": float("nan")}, "clip_s must be a number"),
+    ({"hop_s": 1.5}, "hop_s must be a number from .* to 1, got 1.5"),
+    ({"hop_s": 0}, "hop_s must be a number"),
+    ({"sample_rate": "fast"}, "sample_rate must be a number"),
+    ({"short": "pad"}, "short must be zeros or repeat"),
+    ({"abstain": None}, "abstain.threshold must be a number"),
+    ({"usable": {"min_s": 0.1}}, "usable.silence_dbfs must be a number"),
+    ({"temperatures": {"yamnet": 1.0}}, "KeyError: 'wav2vec2'"),
+    ({"temperatures": {"yamnet": 0.0, "wav2vec2": 1.0}}, "a temperature is above 0"),
+    ({"weights": {"yamnet": 0.5, "wav2vec2": 0.6}}, "2 members take as many weights"),
+    ({"meta": {}}, "KeyError: 'crying'"),
+    ({"events": {"onset": 2.0}}, "events need 0 < offset <= onset <= 1"),
+    ({"events": {"loud": 1}}, "unexpected keyword argument 'loud'"),
+    ({"events": {"quiet": ["normal"]}}, "events.quiet is a label"),
+]  # fmt: skip
+
+
 def cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
@@ -223,6 +244,9 @@ def test_a_damaged_bundle_is_named_in_one_sentence(saved: Path, tmp_path: Path) 
     refused(4, lambda path: cut(path / "ensemble.json"), "cannot be read as JSON")
     refused(5, rewritten({"format": "other"}), "has the format 'other'")
     refused(6, rewritten({"rule": {"labels": LABELS}}), "the rule lacks 'members'")
+    refused(9, rewritten({"files": {"yamnet": "../other.safetensors"}}), "lacks its member")
+    for number, (changes, said) in enumerate(BROKEN_RULES, 10):
+        refused(number, rewritten({"rule": rule(**changes)}), said)
     refused(7, rewritten({"files": {}}), "lacks its member 'yamnet'")
     refused(8, lambda path: (path / "ensemble.json").unlink(), "holds no ensemble.json")
     with pytest.raises(ValueError, match=r"nothing does not exist: give a folder"):

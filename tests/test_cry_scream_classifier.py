@@ -78,6 +78,22 @@ def test_path_bytes_file_and_array_are_one(classifier: CryScreamClassifier, tmp_
         )
 
 
+def test_unsigned_samples_are_about_their_middle(classifier: CryScreamClassifier) -> None:
+    fine = np.round(sound(1.0) * 127)
+    signed = classifier.predict(np.int8(fine), RATE)
+    told = classifier.predict(np.uint8(fine + 128), RATE)
+    assert told.probabilities == pytest.approx(signed.probabilities, abs=1e-6)
+
+
+def test_beyond_full_scale_is_cut_as_in_training(classifier: CryScreamClassifier) -> None:
+    loud = 3 * sound(1.0)
+    assert 0.01 < np.mean(np.abs(loud) > 1) < 0.5
+    told = classifier.predict(loud, RATE)
+    assert told.label
+    cut = classifier.predict(np.clip(loud, -1, 1), RATE)
+    assert told.probabilities == cut.probabilities
+
+
 @pytest.mark.parametrize("rate", [8_000, 22_050, 44_100, 48_000])
 def test_any_rate_is_heard(classifier: CryScreamClassifier, rate: int) -> None:
     # what both rates can hold
@@ -176,8 +192,14 @@ def test_silence_within_a_recording_is_not_heard(classifier: CryScreamClassifier
 @pytest.mark.parametrize(
     ("recording", "rate", "message"),
     [
-        (np.zeros(16_000), None, "needs its sample_rate in Hz, above 0, got None"),
+        (np.zeros(16_000), None, "needs its sample_rate in Hz, from 1000 to 768000, got None"),
         (np.zeros(16_000), 0, "got 0"),
+        (np.zeros(16_000), 16, "got 16"),
+        (np.zeros(16_000), np.nan, "got nan"),
+        (np.zeros(16_000), "16000", "got '16000'"),
+        (np.zeros((2, 16_000)), RATE, r"got \(2, 16000\), more channels than samples"),
+        (np.zeros(16_000, complex), RATE, "integers or floats, got an array of complex128"),
+        (np.zeros(16_000, bool), RATE, "got an array of bool"),
         (np.zeros(0), RATE, r"n > 0, got \(0,\)"),
         (np.zeros((2, 2, 2)), RATE, r"got \(2, 2, 2\)"),
         (np.full(16_000, np.nan), RATE, "sample 0 of the waveform is nan"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import shlex
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -16,6 +17,7 @@ from bodysounds import params
 from bodysounds.beforehand import RECIPES, SHORTCUTS
 from bodysounds.commands import _parser
 from bodysounds.pipeline_registry import register_pipelines as register
+from bodysounds.serving import client, meters, tables, worker
 
 PAGES = [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]
 README = PAGES[0].read_text(encoding="utf-8")
@@ -24,11 +26,15 @@ STAGES = {
     "ingest": params.IngestParams,
     "split": params.SplitParams,
     "split_closed": params.SplitClosedParams,
+    "split_sources": params.SplitSourcesParams,
     "featurize": params.FeaturizeParams,
     "train_embedding": params.TrainEmbeddingParams,
     "train_classifier": params.TrainClassifierParams,
+    "train_yamnet": params.TrainYamnetParams,
+    "train_wav2vec2": params.TrainWav2vec2Params,
     "score_pairs": params.ScorePairsParams,
     "predict": params.PredictParams,
+    "ensemble": params.EnsembleParams,
     "threshold": params.ThresholdParams,
     "report": params.ReportParams,
     "report_classes": params.ReportClassesParams,
@@ -36,8 +42,9 @@ STAGES = {
 FIELDS = {
     stage: {field.name for field in dataclasses.fields(kind)} for stage, kind in STAGES.items()
 }
-# a name that begins or ends elsewhere, such as 08_reporting or report.html, is another thing
-OF_STAGE = re.compile(rf"(?<![\w.])(?:(\w+)\.)?({'|'.join(STAGES)})\.(\w+)")
+# a name that begins or ends elsewhere, such as 08_reporting or ensemble.json, is another thing
+OF_STAGE = re.compile(rf"(?<![\w.])(?:(\w+)\.)?({'|'.join(STAGES)})\.(?!json\b|html\b)(\w+)")
+SERVING = PROJECT / "docs/serving.md"
 
 register_pipelines = cache(register)
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -118,7 +125,11 @@ def headings(page: Path) -> set[str]:
 
 @pytest.mark.parametrize(
     ("page", "task"),
-    [("README.md", "cry_verification"), ("docs/identification.md", "speaker_identification")],
+    [
+        ("README.md", "cry_verification"),
+        ("docs/identification.md", "speaker_identification"),
+        ("docs/cry_scream.md", "cry_scream_ensemble"),
+    ],
 )
 def test_what_a_run_leaves_is_what_it_saves(page: str, task: str) -> None:
     text = (PROJECT / page).read_text(encoding="utf-8")
@@ -158,3 +169,44 @@ def test_the_tests_have_the_line_that_ci_runs() -> None:
     line = r'^pip install -e "\.\[test\]" && pytest'
     assert len(re.findall(line, README, re.MULTILINE)) == 1
     assert line.removeprefix("^") in (PROJECT / ".ci/run").read_text()
+
+
+@every_page
+def test_serving_commands_are_understood(page: Path) -> None:
+    parsers = {"bodysounds-worker": worker._parser(), "bodysounds-client": client._parser()}
+    for line in code_of(page):
+        command, _, arguments = line.partition(" ")
+        if command in parsers and arguments:
+            parsers[command].parse_args(shlex.split(arguments))
+
+
+def test_the_tables_are_those_of_the_database() -> None:
+    told = {}
+    for name, _, columns in rows_of(SERVING, "| table | one row | columns |"):
+        told[name.strip("`")] = re.findall(r"`(\w+)`", columns)
+    assert told == {
+        name: [column.name for column in table.columns]
+        for name, table in tables.metadata.tables.items()
+    }
+
+
+def test_the_metrics_and_options_of_a_worker() -> None:
+    told = {name.strip("`") for name, _ in rows_of(SERVING, "| metric | what it counts |")}
+    source = Path(meters.__file__).read_text(encoding="utf-8")
+    assert told == set(re.findall(r"\(\s*\"(bodysounds_\w+)\"", source))
+    default = vars(worker._parser().parse_args([]))
+    for option, value, _ in rows_of(SERVING, "| option of `bodysounds-worker` | default | |"):
+        assert str(default[option.strip("`-").replace("-", "_")]) == value, option
+
+
+def test_tests_that_are_named_are_there() -> None:
+    written = "".join(path.read_text() for path in PROJECT.glob("tests/test_*.py"))
+    for page in PAGES:
+        for name in re.findall(r"`(test_\w+)`", page.read_text(encoding="utf-8")):
+            assert f"def {name}(" in written, f"{page.name}: {name}"
+
+
+def rows_of(page: Path, head: str) -> list[list[str]]:
+    """Return the cells of the table that begins with this line."""
+    table = page.read_text(encoding="utf-8").split(head + "\n")[1].split("\n\n")[0]
+    return [[cell.strip() for cell in row.split("|")[1:-1]] for row in table.splitlines()[1:]]

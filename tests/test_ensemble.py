@@ -16,7 +16,7 @@ from sklearn.linear_model import LogisticRegression
 
 from bodysounds.metrics.groups import draw_groups
 from bodysounds.params import EnsembleParams, PredictParams
-from bodysounds.scoring.abstain import choose_abstain
+from bodysounds.scoring.abstain import _below, choose_abstain
 from bodysounds.scoring.ensemble import (
     abstained,
     all_systems,
@@ -426,6 +426,12 @@ def test_abstaining_is_what_a_slow_search_finds() -> None:
     fixed = choose_abstain(NAMES[own], table, LABELS, "fixed", 0.7)
     assert fixed["coverage"] == pytest.approx(np.mean(sure >= 0.7))
     assert choose_abstain(NAMES[own], table, LABELS, "none", 0.7)["coverage"] == 1
+
+
+def test_the_threshold_is_above_the_next_lower_confidence() -> None:
+    levels = np.array([1 - 2**-52, 1 - 2**-53, 1.0])
+    for k in (1, 2):
+        assert levels[k - 1] < _below(levels, k) <= levels[k]
 
 
 def test_an_aim_that_is_reached_by_all_or_by_none(caplog: pytest.LogCaptureFixture) -> None:

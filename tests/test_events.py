@@ -48,6 +48,17 @@ def test_only_the_standard_library_is_imported() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+@pytest.mark.parametrize("clip_s", [0.1, 0.7, 0.975, 1.9])
+def test_frames_that_touch_are_one_event_whatever_seconds_round_to(clip_s: float) -> None:
+    starts, _ = frames(np.zeros(round(clip_s * 16_000) * 100), 16_000, clip_s, clip_s)
+    ends = starts + clip_s
+    assert (starts[1:] > ends[:-1]).any()  # by rounding alone
+    heard = [Frame(float(a), float(b), {"crying": 1.0}) for a, b in zip(starts, ends, strict=True)]
+    assert len(events_of(heard, RULES)) == 1
+    apart = [*heard[:50], *heard[51:]]
+    assert len(events_of(apart, RULES)) == 2
+
+
 def test_hysteresis_holds_an_event_through_a_dip() -> None:
     events = events_of(stream([0.1, 0.7, 0.5, 0.45, 0.8, 0.3, 0.5, 0.1]), RULES)
     assert told(events) == [("crying", 1.0, 5.0)]

@@ -19,7 +19,8 @@ from bodysounds.corpora.demos import DEMOS
 from bodysounds.pipeline_registry import RECIPES, register_pipelines
 
 ENVIRONMENTS = (
-    "base", "local", "test", "cryceleb", "donateacry", "emogator", "folder", "voxceleb", "zalo",
+    "base", "local", "test", "cry_scream", "cryceleb", "donateacry", "emogator", "folder", "voxceleb",
+    "zalo",
 )  # fmt: skip
 VERIFICATIONS = ("cry_verification", "speaker_verification")
 STAGES = {
@@ -153,9 +154,11 @@ def test_every_task_with_a_demo_says_how_large_it_is(env: str, project_dir: Path
     assert set(written) == set(DEMOS)
     for task, demo in DEMOS.items():
         demo.params(**written[task])
-    seeded = config(project_dir, env, demo_seed=7, n_train=33, shared_identity=True)["catalog"]
+    controls = {"shared_identity": True, "shuffled_labels": True, "constant_channel": True}
+    seeded = config(project_dir, env, demo_seed=7, n_train=33, **controls)["catalog"]
     for fields in seeded["{task}.raw"]["demo"].values():
-        assert (fields["seed"], fields["n_train"], fields["shared_identity"]) == (7, 33, True)
+        assert (fields["seed"], fields["n_train"]) == (7, 33)
+        assert [value for value in fields.values() if isinstance(value, bool)] == [True, True]
 
 
 def test_an_environment_is_a_corpus(project_dir: Path) -> None:

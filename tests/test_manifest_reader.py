@@ -87,6 +87,8 @@ def test_without_source_id_each_recording_is_a_source_and_the_log_says_so(
         (HEAD + ",crying,1\n", "has no file_path on 1 lines (the first is line 2)"),
         (HEAD + "a.wav,crying,1\nb.wav,normal,2\n", "has no recording of the class 'screaming'"),
         ("file,label\na.wav,crying\n", "has no column 'file_path'; its columns are file, label"),
+        (HEAD + " ,crying,1\n", "has no file_path on 1 lines (the first is line 2)"),
+        (HEAD + "a.wav,crying,1,\nb.wav,normal,2,\n", "has more cells on its lines than names"),
         (HEAD + "a.wav,crying,1\na.wav,normal,2\nc.wav,screaming,3\n",
          "stand in more than one row"),
     ],
@@ -119,9 +121,9 @@ def test_class_folders_become_a_table_that_is_read_the_next_time(
     )  # fmt: skip
     first = listed(tmp_path).recordings
     source = dict(zip(first["path"], first["group_id"], strict=True))
-    assert source["crying/home-seg01.wav"] == source["crying/home-seg02.wav"] == "crying/home"
+    assert source["crying/home-seg01.wav"] == source["crying/home-seg02.wav"] == "home"
     assert source["Screaming/0001.wav"] != source["Screaming/0002.wav"]
-    assert source["deep/normal/street_part3.wav"] == "deep/normal/street"
+    assert source["deep/normal/street_part3.wav"] == "deep/street"
     assert set(first["label"]) == {"crying", "screaming", "normal"}
     assert "neither/other.wav" not in source
     assert "5 recordings are listed by their folders; 3 whose names" in caplog.text
@@ -129,6 +131,43 @@ def test_class_folders_become_a_table_that_is_read_the_next_time(
     assert list(written) == ["file_path", "label", "source_id"]
     (tmp_path / "crying" / "home-seg01.wav").unlink()  # the table is what counts from now on
     pd.testing.assert_frame_equal(listed(tmp_path).recordings, first)
+
+
+def test_pieces_of_a_recording_are_one_source_in_whatever_folder(tmp_path: Path) -> None:
+    folders(
+        tmp_path,
+        {
+            "a_seg1": "crying", "a_seg2": "normal", "b-chunk1": "train/screaming",
+            "b-chunk2": "test/screaming", "b": "screaming", "c": "normal", "d_seg1": "far/crying",
+            "d_seg2": "near/crying",
+        },
+    )  # fmt: skip
+    rows = listed(tmp_path).recordings
+    source = dict(zip(rows["path"], rows["group_id"], strict=True))
+    assert source["crying/a_seg1.wav"] == source["normal/a_seg2.wav"]
+    whole = source["screaming/b.wav"]
+    assert whole == source["train/screaming/b-chunk1.wav"] == source["test/screaming/b-chunk2.wav"]
+    assert source["far/crying/d_seg1.wav"] != source["near/crying/d_seg2.wav"]
+    assert rows["group_id"].nunique() == 5
+
+
+def test_blanks_are_nothing_and_surround_nothing(tmp_path: Path) -> None:
+    table(
+        tmp_path,
+        "file_path, label, source_id, corpus, split\n"
+        "a.wav, crying, , ,\nb.wav,screaming , ,radio , Val\nc.wav,normal, 007, ,  \n",
+    )
+    rows = listed(tmp_path).recordings
+    assert rows["group_id"].tolist() == ["a.wav", "b.wav", "007"]
+    assert rows["domain"].fillna("-").tolist() == ["-", "radio", "-"]
+    assert rows["subset_hint"].fillna("-").tolist() == ["-", "dev", "-"]
+
+
+@pytest.mark.parametrize("labels", ["crying", [1, 2], [False, "yes"]])
+def test_labels_are_a_list_of_texts(tmp_path: Path, labels: object) -> None:
+    table(tmp_path, HEAD + "a.wav,1,1\n")
+    with pytest.raises(ValueError, match="option `labels` is a list of texts"):
+        listed(tmp_path, labels=labels)
 
 
 def test_a_folder_that_cannot_be_written_is_no_reason_to_stop(

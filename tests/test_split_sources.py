@@ -124,6 +124,38 @@ def test_sources_that_share_a_file_are_one() -> None:
     assert chained["subset"].nunique() == chained["session_id"].nunique() == 1
 
 
+@pytest.mark.parametrize("why", ["short", "two classes"])
+def test_sources_that_share_a_file_that_is_left_out_are_one_too(why: str) -> None:
+    manifest = made(PLENTY)
+    other = "normal" if why == "short" else "crying"
+    for k in range(0, 20, 2):
+        one = manifest["recording_id"].isin([f"normal{k:02d}-0.wav", f"{other}{k + 1:02d}-1.wav"])
+        manifest.loc[one, "sha256"] = f"x{k}"
+        if why == "short":
+            manifest.loc[one, "duration_s"] = 1.0
+    found = split(manifest, short="drop", heard_share=0.0)
+    assert len(next(iter(found.facts["left_out"].values()))) == 20
+    groups = manifest.set_index("recording_id")["group_id"]
+    own = found.examples.assign(group=found.examples["recording_id"].map(groups))
+    side = own.groupby("group")["subset"].unique()
+    for k in range(0, 20, 2):
+        assert list(side[f"normal{k:02d}"]) == list(side[f"{other}{k + 1:02d}"])
+    assert own["subset"].nunique() == 3
+    hints = np.where(manifest["group_id"].isin(["normal00", "normal02"]), "test", "train")
+    with pytest.raises(ValueError, match="into more than one subset"):
+        split(manifest.assign(subset_hint=pd.Series(hints, dtype="str")), short="drop")
+
+
+def test_a_given_split_that_leaves_a_class_out_of_a_subset_is_named() -> None:
+    manifest = made(PLENTY)
+    number = manifest["group_id"].str[-2:].astype(int)
+    hints = np.where(number < 12, "train", np.where(number < 16, "dev", "test"))
+    hints[(manifest["label"] == "screaming") & (hints == "test")] = "train"
+    said = "'screaming' has 20 sources, .* 0 to test, .*: change the corpus's own split"
+    with pytest.raises(ValueError, match=said):
+        split(manifest.assign(subset_hint=pd.Series(hints, dtype="str")))
+
+
 def test_a_source_of_two_classes_counts_for_both() -> None:
     table = pd.DataFrame(
         [(f"u{k:02d}", label, "") for k in range(10) for label in ("a", "b")]
@@ -261,6 +293,7 @@ def test_a_leak_does_not_pass_the_catalog() -> None:
         ({"choose": "best"}, "split_sources.choose must be one of loudest, spread, first"),
         ({"short": "pad"}, "split_sources.short must be one of drop, zeros, repeat"),
         ({"classes": ["crying"]}, "split_sources.classes must be a list of two classes or more"),
+        ({"classes": ["crying", False]}, "split_sources.classes must be texts"),
         ({"window_s": 0.05}, "split_sources.window_s must lie in"),
         ({"at_most": 0}, "split_sources.at_most must lie in"),
     ],

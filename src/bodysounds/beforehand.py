@@ -10,18 +10,20 @@ from typing import Any
 from bodysounds.types import Metrics
 
 SHORTCUTS = (
-    "audio_budget_s", "channels", "classifier", "classifier_recipe", "complete",
+    "audio_budget_s", "bundle", "channels", "classifier", "classifier_recipe", "complete",
     "constant_channel", "data", "demo_seed", "dim", "domain", "encoder", "group", "init_from",
     "init_published", "init_strict", "mean_over", "n_dev", "n_speakers", "n_test", "n_train",
     "name", "pretrained", "raw", "recipe", "refit", "resplit", "session", "shared_identity",
-    "shuffles", "subject", "trials",
+    "shuffled_labels", "shuffles", "subject", "trials",
+    "wav2vec2", "yamnet",
 )  # fmt: skip
 """What the configuration takes from --params by a short name."""
 
 
 STAGES = (
     "ingest", "split", "featurize", "train_embedding", "recipes", "score_pairs", "threshold",
-    "report", "split_closed", "train_classifier", "predict", "report_classes",
+    "report", "split_closed", "split_sources", "train_classifier", "train_yamnet",
+    "train_wav2vec2", "predict", "ensemble", "report_classes",
 )  # fmt: skip
 
 
@@ -93,6 +95,9 @@ def check_task(parameters: Metrics, nodes: Iterable[str]) -> None:
             _check_start(_recipe_of(name, parameters))
         if name.endswith(".train_classifier.train") and parameters["train_classifier"]["init_from"]:
             check_classifier_start(parameters["train_classifier"]["init_from"])
+        for member in ("yamnet", "wav2vec2"):
+            if name.endswith(f".{member}.train"):
+                check_member_start(parameters[f"train_{member}"], member)
 
 
 def _check_scores(parameters: Metrics) -> None:
@@ -141,6 +146,28 @@ def check_classifier_start(path: str) -> None:
         raise ValueError(f"train_classifier.init_from: {error}") from error
 
 
+def check_member_start(parameters: Metrics, member: str) -> None:
+    """Raise ValueError where the published weights of a member are nothing to start from."""
+    from bodysounds.params import TrainWav2vec2Params, TrainYamnetParams
+
+    if not parameters["published"]:
+        return
+    import torch
+
+    from bodysounds.training.classifier_start import start_of
+
+    kind = TrainYamnetParams if member == "yamnet" else TrainWav2vec2Params
+    n_threads = torch.get_num_threads()
+    # the branches of ParallelRunner are forked from here, and would wait for threads left behind
+    torch.set_num_threads(1)
+    try:
+        start_of(kind(**parameters))
+    except ValueError as error:
+        raise ValueError(f"train_{member}.published: {error}") from error
+    finally:
+        torch.set_num_threads(n_threads)
+
+
 def check_classifier(path: str) -> None:
     """Raise ValueError where the runtime parameter classifier names none."""
     from bodysounds.models.classifier import load_classifier
@@ -149,6 +176,16 @@ def check_classifier(path: str) -> None:
         load_classifier(path)
     except ValueError as error:
         raise ValueError(f"classifier: {error}") from error
+
+
+def check_bundle(path: str) -> None:
+    """Raise ValueError where the runtime parameter bundle names no ensemble."""
+    from bodysounds.models.bundle import load_bundle
+
+    try:
+        load_bundle(path)
+    except ValueError as error:
+        raise ValueError(f"bundle: {error}") from error
 
 
 def check_encoder(parameter: str, path: str) -> Any:

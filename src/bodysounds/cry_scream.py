@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from bodysounds.audio.read import Source, decode, resample, to_mono
 from bodysounds.models.ensemble import Ensemble, load_ensemble
 from bodysounds.scoring.events import Event, Frame, events_of
 from bodysounds.scoring.frames import check_waveform, frames, unusable
+
+LOWEST_RATE, HIGHEST_RATE = 1000, 768_000
 
 Float32s = npt.NDArray[np.float32]
 
@@ -64,9 +67,10 @@ class CryScreamClassifier:
         Parameters
         ----------
         recording : path, bytes, binary file object or array
-            An array is (n,) or (n, channels), full scale 1 (integers: that of their type).
+            An array is (n,) or (n, channels), full scale 1 (integers: that of their type, unsigned
+            ones about their middle).
         sample_rate : int, optional
-            Hz, of an array; a file knows its own.
+            Hz, at least 1000, of an array; a file knows its own.
 
         Channels are averaged and any rate is converted. Longer than a clip, a recording is heard in
         frames, and a shorter one is filled up as the training's were. There is no answer for a
@@ -126,12 +130,24 @@ def _samples(recording: Source | npt.NDArray[Any], sample_rate: int | None) -> t
     """Return samples (n, channels), full scale 1, and their rate."""
     if not isinstance(recording, np.ndarray):
         return decode(recording)
-    if sample_rate is None or sample_rate <= 0:
-        raise ValueError(f"an array needs its sample_rate in Hz, above 0, got {sample_rate!r}")
+    # a rate in kHz, by mistake, would be converted to a thousand times as many samples
+    if not isinstance(sample_rate, Real) or not LOWEST_RATE <= sample_rate <= HIGHEST_RATE:
+        raise ValueError(
+            f"an array needs its sample_rate in Hz, from {LOWEST_RATE} to {HIGHEST_RATE}, got "
+            f"{sample_rate!r}"
+        )
     array = recording
-    if np.issubdtype(array.dtype, np.integer):
-        array = array / -float(np.iinfo(array.dtype).min)
+    if array.dtype.kind not in "iuf":
+        raise ValueError(f"samples are integers or floats, got an array of {array.dtype}")
     if array.ndim not in (1, 2) or not array.size:
         raise ValueError(f"an array of samples is (n,) or (n, channels), n > 0, got {array.shape}")
+    if array.dtype.kind in "iu":
+        half = 2.0 ** (8 * array.dtype.itemsize - 1)
+        array = array / half - (1.0 if array.dtype.kind == "u" else 0.0)
     columns = array[:, None] if array.ndim == 1 else array
+    if columns.shape[1] > len(columns):
+        raise ValueError(
+            f"an array of samples is (n, channels), got {array.shape}, more channels than samples: "
+            "give it transposed"
+        )
     return np.stack([check_waveform(column) for column in columns.T], axis=1), int(sample_rate)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import multiprocessing
+
 import torch
 
 BF16_CAPABILITIES = ("avx512_bf16", "amx_bf16")
@@ -33,3 +35,12 @@ def use_bf16(precision: str, device: torch.device) -> bool:
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     has = torch.cpu.get_capabilities()
     return any(bool(has.get(name)) for name in BF16_CAPABILITIES)
+
+
+def share_cores() -> None:
+    """Let torch use one core, in a process that another one started to work beside others.
+
+    Branches that run at once, as under Kedro's ParallelRunner, would else fight for the cores.
+    """
+    if multiprocessing.parent_process() is not None:
+        torch.set_num_threads(1)

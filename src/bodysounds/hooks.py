@@ -49,7 +49,13 @@ class Beforehand:
     ) -> None:
         from kedro.framework.project import pipelines
 
-        from bodysounds.beforehand import check_classifier, check_encoder, check_names, check_task
+        from bodysounds.beforehand import (
+            check_bundle,
+            check_classifier,
+            check_encoder,
+            check_names,
+            check_task,
+        )
         from bodysounds.params import plain
 
         given = run_params.get("runtime_params") or {}
@@ -62,6 +68,8 @@ class Beforehand:
                 check_encoder("encoder", given["encoder"])
             if given.get("classifier") and f"{task}.classifier" in pipeline.inputs():
                 check_classifier(given["classifier"])
+            if given.get("bundle") and f"{task}.bundle" in pipeline.inputs():
+                check_bundle(given["bundle"])
 
 
 class RunRecord:

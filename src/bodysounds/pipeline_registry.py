@@ -19,6 +19,7 @@ from bodysounds.pipelines import (
     threshold,
     train_embedding,
 )
+from bodysounds.scream_pipelines import screams, screams_evaluate
 
 FOLDS = 5
 RECIPES = ("ours", "aam_baseline", "triplet_2023")
@@ -108,5 +109,7 @@ def register_pipelines() -> dict[str, Pipeline]:
             **verifications("speaker_verification"),
             "speaker_identification": identification("speaker_identification"),
             "speaker_identification_evaluate": identification_evaluate("speaker_identification"),
+            "cry_scream_ensemble": screams("cry_scream_ensemble"),
+            "cry_scream_ensemble_evaluate": screams_evaluate("cry_scream_ensemble"),
         }
         return {**tasks, "__default__": tasks["cry_verification"]}

@@ -1,6 +1,11 @@
 """Kedro's settings of this project."""
 
+import warnings
+
 from bodysounds.hooks import Beforehand, Headline, RunRecord
+
+# on their way to ParallelRunner's processes they lose the name that they have
+warnings.filterwarnings("ignore", "The node producing outputs .* is made from a 'partial'")
 
 HOOKS = (Beforehand(), RunRecord(), Headline())
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from bodysounds.figures.picture import Picture as Picture
     from bodysounds.models.classifier import Classifier as Classifier
     from bodysounds.models.encoder import Encoder as Encoder
+    from bodysounds.models.ensemble import Ensemble as Ensemble
 
     Table: TypeAlias = pd.DataFrame
     Floats: TypeAlias = npt.NDArray[np.floating[Any]]
@@ -26,6 +27,6 @@ if TYPE_CHECKING:
     Array: TypeAlias = npt.NDArray[Any]
 else:
     Table = Floats = Ints = Array = Figure = Packed = Corpus = Picture = Any
-    Classifier = Encoder = Any
+    Classifier = Encoder = Ensemble = Any
 
 Metrics: TypeAlias = dict[str, Any]

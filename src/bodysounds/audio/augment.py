@@ -82,6 +82,28 @@ def add_noise(
     return _some(waveforms + gain * noise, waveforms, p, generator)
 
 
+def random_gain(
+    waveforms: Tensor,
+    generator: Generator,
+    p: float = 0.5,
+    gain_db: Sequence[float] = (-12.0, 12.0),
+) -> Tensor:
+    """Make waveforms louder or quieter, as another distance from the microphone would.
+
+    Parameters
+    ----------
+    waveforms : (batch, samples) float32
+    p : float in [0, 1]
+        Probability of each item to be changed.
+    gain_db : [low, high]
+        The gain is drawn between these (decibels).
+
+    Returns waveforms of the same shape; what exceeds full scale is not clipped.
+    """
+    gain = torch.pow(10.0, _uniform(len(waveforms), gain_db, waveforms, generator) / 20)
+    return _some(gain * waveforms, waveforms, p, generator)
+
+
 def spec_augment(
     features: Tensor,
     generator: Generator,
@@ -112,7 +134,11 @@ def spec_augment(
     return _some(masked, features, p, generator)
 
 
-WAVEFORM_STEPS: Mapping[str, Callable[..., Tensor]] = {"tilt": random_tilt, "noise": add_noise}
+WAVEFORM_STEPS: Mapping[str, Callable[..., Tensor]] = {
+    "gain": random_gain,
+    "tilt": random_tilt,
+    "noise": add_noise,
+}
 FEATURE_STEPS: Mapping[str, Callable[..., Tensor]] = {"spec_augment": spec_augment}
 
 
@@ -167,7 +193,7 @@ def _check_options(name: str, function: Callable[..., Tensor], options: Mapping[
         numbers = list(value) if isinstance(value, list | tuple) else [value]
         if any(isinstance(n, bool) or not isinstance(n, int | float) for n in numbers):
             raise ValueError(f"augment {name}: {key} must be a number, got {value!r}")
-        is_range = key in ("snr_db", "colour")
+        is_range = key in ("gain_db", "snr_db", "colour")
         if is_range and (len(numbers) != 2 or not numbers[0] <= numbers[1]):
             raise ValueError(f"augment {name}: {key} must be [low, high], got {value!r}")
         if not is_range and len(numbers) != 1:

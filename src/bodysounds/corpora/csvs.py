@@ -27,6 +27,12 @@ def read_csv(path: Path, required: Sequence[str] = ()) -> Table:
         raise ValueError(
             f"the table {path} cannot be read ({reason}): save it as UTF-8 text with commas"
         ) from error
+    if not isinstance(table.index, pd.RangeIndex):
+        raise ValueError(
+            f"{path} has more cells on its lines than names on its first, "
+            f"{', '.join(map(str, table.columns))}: name every column, and leave no comma behind "
+            "the last cell"
+        )
     require_columns(table, required, path)
     return table
 

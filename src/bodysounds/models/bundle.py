@@ -9,16 +9,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from bodysounds.models.bundle_rule import check_rule
 from bodysounds.models.classifier import Classifier, load_classifier, save_classifier
 from bodysounds.types import Metrics
 
 FORMAT = "bodysounds.ensemble/1"
 FILE = "ensemble.json"
 AGAIN = "give a folder that the stage ensemble saved, whole"
-WANTED = (
-    "labels", "members", "clip_s", "hop_s", "short", "sample_rate", "temperatures", "weights",
-    "meta", "chosen", "abstain", "usable", "events",
-)  # fmt: skip
 HUGGING_FACE = ("wav2vec2",)
 """Networks that are saved as a Hugging Face folder; others as a .safetensors file."""
 
@@ -48,16 +45,19 @@ def load_bundle(path: str | Path) -> tuple[dict[str, Classifier], Metrics]:
     """Return the members by name, and the rule, of a bundle or the latest version below a folder.
 
     Raises ValueError that names the path where there is no bundle, where ensemble.json is no JSON
-    or lacks something, and where a member is missing, cut short or of another shape.
+    or its rule lacks something or cannot be followed, and where a member is missing, cut short or
+    of another shape.
     """
     folder = newest_bundle(Path(path).expanduser())
     about = _about(folder / FILE)
     files, rule = about["files"], about["rule"]
     members = {}
     for name in rule["members"]:
-        if name not in files or not (folder / files[name]).exists():
+        own = files.get(name)
+        # a name with a folder in it could lead elsewhere
+        if not isinstance(own, str) or Path(own).name != own or not (folder / own).exists():
             raise ValueError(f"{folder} lacks its member {name!r}: {AGAIN}")
-        members[name] = _load_member(folder / files[name])
+        members[name] = _load_member(folder / own)
     return members, rule
 
 
@@ -101,7 +101,5 @@ def _about(file: Path) -> dict[str, Any]:
     rule = about.get("rule")
     if not isinstance(rule, dict) or not isinstance(about.get("files"), dict):
         raise ValueError(f"{file} lacks its rule or its files: {AGAIN}")
-    missing = [name for name in WANTED if name not in rule]
-    if missing:
-        raise ValueError(f"{file}: the rule lacks {missing[0]!r}: {AGAIN}")
+    check_rule(rule, file, AGAIN)
     return about

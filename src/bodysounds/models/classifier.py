@@ -15,7 +15,6 @@ from torch.nn import functional
 
 from bodysounds.audio.clips import clips, places
 from bodysounds.audio.packed import Packed
-from bodysounds.audio.stft_image import StftImage
 from bodysounds.devices import choose_device
 from bodysounds.models.encoder import Encoder, check_state, network
 from bodysounds.models.network import EmbeddingNetwork, embedding_dim
@@ -25,6 +24,8 @@ FORMAT = "bodysounds.classifier/1"
 BODY, HEAD = "body.", "head."
 RETRAIN = "give a classifier that train_classifier saved"
 BATCH = 64
+# their first layers make gigabytes of more
+OF_LARGE = {"wav2vec2": 8}
 
 Float32s = npt.NDArray[np.float32]
 
@@ -34,7 +35,7 @@ class Classifier:
     """Weights with what they belong to."""
 
     encoder: Encoder
-    """The network up to the embedding; its front end is stft_image."""
+    """The network up to the embedding; its front end says the clips that are heard, by clip_s."""
     head: dict[str, Tensor]
     """weight (n_classes, dim) and bias (n_classes,), on the CPU."""
     labels: list[str]
@@ -61,16 +62,17 @@ def predict(
     spans = places(packed, segment_ids)
     head = {name: weight.to(place) for name, weight in classifier.head.items()}
     found = np.zeros((len(spans), len(classifier.labels)), dtype=np.float32)
+    size = batch_size(classifier.encoder.architecture)
     with torch.inference_mode():
-        for start in range(0, len(spans), BATCH):
-            own = slice(start, start + BATCH)
+        for start in range(0, len(spans), size):
+            own = slice(start, start + size)
             waveforms = first_clips(module, packed, spans[own]).to(place)
             logits = functional.linear(module(waveforms), head["weight"], head["bias"])
             found[own] = logits.float().log_softmax(dim=1).cpu().numpy()
     if not np.isfinite(found).all():
         raise ValueError(
             "the classifier gives probabilities that are not finite: its training diverged, "
-            "lower train_classifier.learning_rate"
+            "lower the learning_rate"
         )
     return found
 
@@ -79,10 +81,16 @@ def first_clips(
     module: EmbeddingNetwork, packed: Packed, spans: npt.NDArray[np.integer[Any]]
 ) -> Tensor:
     """Return the clips that the network hears where nothing is drawn, float32 (n, samples)."""
-    image = module.front_end
-    if not isinstance(image, StftImage):
-        raise ValueError("a classifier hears by the front end stft_image: " + RETRAIN)
-    return clips(packed.samples, spans, image.n_samples, image.fill)
+    if module.clip_samples is None:
+        raise ValueError(
+            "the front end does not say the clip_s that a classifier hears: " + RETRAIN
+        )
+    return clips(packed.samples, spans, module.clip_samples, module.fill)
+
+
+def batch_size(architecture: Mapping[str, Any]) -> int:
+    """Return how many clips are heard at once where nothing is learnt."""
+    return OF_LARGE.get(architecture["name"], BATCH)
 
 
 def check_rate(module: EmbeddingNetwork, packed: Packed) -> None:

@@ -16,7 +16,7 @@ from bodysounds.audio.clips import clips, places
 from bodysounds.audio.packed import Packed
 from bodysounds.audio.stft_image import fit_length
 from bodysounds.devices import choose_device
-from bodysounds.models.bundle import load_bundle, save_bundle
+from bodysounds.models.bundle import AGAIN, load_bundle, save_bundle
 from bodysounds.models.classifier import Classifier, batch_size
 from bodysounds.models.encoder import network
 from bodysounds.scoring.ensemble import abstained, check_members, combine
@@ -89,8 +89,9 @@ class Ensemble:
     def predict(self, waveforms: Float32s) -> Said:
         """Return what the ensemble says of clips, float32 (n, clip_samples), full scale 1.
 
-        What a clip is taken for does not depend on the others but for rounding. Raises ValueError
-        for another shape, no clips, NaN or infinity, and probabilities that are not finite.
+        Samples beyond full scale are cut to it, as those were that the members learnt from. What a
+        clip is taken for does not depend on the others but for rounding. Raises ValueError for
+        another shape, no clips, NaN or infinity, and probabilities that are not finite.
         """
         heard = np.asarray(waveforms, dtype=np.float32)
         if heard.ndim != 2 or heard.shape[1] != self.n_samples or not len(heard):
@@ -102,6 +103,7 @@ class Ensemble:
         if not finite.all():
             at = int(np.argmin(finite))
             raise ValueError(f"clip {at} holds samples that are NaN or infinite")
+        heard = np.clip(heard, -1.0, 1.0)
         members = {name: self._said(name, heard) for name in self.members}
         found = combine(self.rule, members)
         return Said(found.astype(np.float32), abstained(self.rule, found), members)
@@ -130,7 +132,12 @@ def load_ensemble(path: str | Path, device: str = "auto") -> Ensemble:
     Raises ValueError that names the path and what is wrong there: see `models.bundle`.
     """
     members, rule = load_bundle(path)
-    return Ensemble(members, rule, device)
+    try:
+        return Ensemble(members, rule, device)
+    except (AttributeError, KeyError, OverflowError, TypeError) as error:
+        raise ValueError(
+            f"{path} holds members that cannot be built ({type(error).__name__}: {error}): {AGAIN}"
+        ) from error
 
 
 def save_ensemble(path: str | Path, ensemble: Ensemble) -> None:

@@ -81,7 +81,10 @@ def classifier_from_hf(path: str | Path) -> Classifier:
             f"{folder} has no classifier, as after pretraining: give it to train_wav2vec2.published"
         )
     about = read_about(folder)
-    front_end = about.get("front_end", {}) | found.front_end
+    told = about.get("front_end", {})
+    if not isinstance(told, Mapping):
+        raise ValueError(f"{folder / ABOUT} has the front end {told!r}: {RETRAIN}")
+    front_end = dict(told) | found.front_end
     encoder = Encoder(
         {name: weight for name, weight in found.state.items() if not name.startswith(HEAD)},
         {"name": "wav2vec2", "config": found.config},

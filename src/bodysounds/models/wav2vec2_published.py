@@ -114,9 +114,12 @@ def read_folder(folder: Path) -> Folder:
     except ValueError as error:
         raise ValueError(f"{folder / CONFIG}: {error}") from error
     heard = _extractor(folder)
+    rate = heard.get("sampling_rate", 16_000)
+    if not isinstance(rate, int) or rate < 1:
+        raise ValueError(f"{folder} says sampling_rate: {rate!r}, which is no rate in Hz")
     front_end = {
         "name": WAVEFORM,
-        "sample_rate": int(heard.get("sampling_rate", 16_000)),
+        "sample_rate": rate,
         "normalise": bool(heard.get("do_normalize", True)),
     }
     return Folder(settings, config, front_end, _named(read_weights(folder), folder))

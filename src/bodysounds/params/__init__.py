@@ -1,5 +1,6 @@
 """The parameters of every stage: one frozen dataclass each, checked when it is built."""
 
+from bodysounds.params.ensemble import EnsembleParams as EnsembleParams
 from bodysounds.params.featurize import FeaturizeParams as FeaturizeParams
 from bodysounds.params.ingest import IngestParams as IngestParams
 from bodysounds.params.plain import plain as plain
@@ -9,6 +10,9 @@ from bodysounds.params.report_classes import ReportClassesParams as ReportClasse
 from bodysounds.params.score_pairs import ScorePairsParams as ScorePairsParams
 from bodysounds.params.split import SplitParams as SplitParams
 from bodysounds.params.split_closed import SplitClosedParams as SplitClosedParams
+from bodysounds.params.split_sources import SplitSourcesParams as SplitSourcesParams
 from bodysounds.params.threshold import ThresholdParams as ThresholdParams
 from bodysounds.params.train_classifier import TrainClassifierParams as TrainClassifierParams
 from bodysounds.params.train_embedding import TrainEmbeddingParams as TrainEmbeddingParams
+from bodysounds.params.train_wav2vec2 import TrainWav2vec2Params as TrainWav2vec2Params
+from bodysounds.params.train_yamnet import TrainYamnetParams as TrainYamnetParams

@@ -24,6 +24,8 @@ class PredictParams:
     """Train clips that are classified too, to show how far they are learnt by heart."""
     max_fit: int = 20_000
     """Train clips that a logistic regression is fitted on at most."""
+    balanced: bool = False
+    """Let all classes weigh equally in these fits, as balanced accuracy does, not all clips."""
     max_iterations: int = 200
     """Of the fit of a logistic regression."""
     most_columns: int = 50
@@ -34,6 +36,7 @@ class PredictParams:
         for name in self.baselines:
             one_of("predict.baselines", name, BASELINES)
         one_of("predict.audit", self.audit, (True, False))
+        one_of("predict.balanced", self.balanced, (True, False))
         within("predict.max_train", self.max_train, 0, 10_000_000)
         within("predict.max_fit", self.max_fit, 2, 10_000_000)
         within("predict.max_iterations", self.max_iterations, 1, 100_000)

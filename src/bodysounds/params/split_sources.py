@@ -43,6 +43,11 @@ class SplitSourcesParams:
             raise ValueError(
                 f"split_sources.classes must be a list of two classes or more, got {self.classes!r}"
             )
+        if not all(isinstance(name, str) for name in self.classes):
+            raise ValueError(
+                f"split_sources.classes must be texts, got {self.classes!r}: put numbers, and what "
+                "YAML takes for true or false, in quotes"
+            )
         within("split_sources.train_size", self.train_size, 0.01, 0.99)
         within("split_sources.val_size", self.val_size, 0.01, 0.98)
         if self.train_size + self.val_size >= 1:

@@ -76,5 +76,9 @@ def _threshold(confidence: Floats, right: Array, aim: str, value: float) -> floa
 
 
 def _below(levels: Floats, k: int) -> float:
-    """Return a threshold that levels[k] is above, and the next lower level below."""
-    return float(levels[k - 1] + levels[k]) / 2 if k else 0.0
+    """Return a threshold that levels[k] is not below, and the next lower level is."""
+    if not k:
+        return 0.0
+    middle = float(levels[k - 1] + levels[k]) / 2
+    # between neighbouring numbers there is none, and the middle is rounded to one of them
+    return middle if middle > levels[k - 1] else float(levels[k])

@@ -9,6 +9,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from math import isfinite
 
+SLACK_S = 1e-6
+"""Seconds by which two frames that touch may seem apart: sums of seconds are rounded."""
+
 
 @dataclass(frozen=True)
 class EventRules:
@@ -99,7 +102,7 @@ def step(state: EventState, frame: Frame) -> tuple[EventState, list[Event]]:
     tracks = {track.label: track for track in state.tracks}
     closed = []
     for label, track in list(tracks.items()):
-        if frame.start_s - track.offset_s > rules.merge_s:
+        if frame.start_s - track.offset_s > rules.merge_s + SLACK_S:
             closed.append(tracks.pop(label))
     for label in sorted({*frame.probabilities, *tracks} - {rules.quiet}):
         probability = frame.probabilities.get(label, 0.0)

@@ -21,6 +21,7 @@ from bodysounds.scoring.abstain import choose_abstain
 from bodysounds.scoring.classes import class_order, prediction_table
 from bodysounds.scoring.classify import baselines
 from bodysounds.scoring.ensemble import COMBINATIONS, abstained, all_systems
+from bodysounds.scoring.events import EventRules
 from bodysounds.scoring.member_tables import beside, classes_of
 from bodysounds.scoring.stacking import cross_fitted, fit_combinations
 from bodysounds.scoring.temperature import calibration_figures
@@ -76,6 +77,12 @@ def make_rule(
     figures = _figures(dev_labels, told, classes, params.n_bins)
     chosen = choose_system(figures, params)
     logger.info("the ensemble answers by %s", chosen)
+    quiet = params.events.get("quiet", EventRules.quiet)
+    if quiet not in classes:
+        logger.warning(
+            "ensemble.events.quiet is %r, which is none of the classes (%s): each of them is an "
+            "event, and no false alarms are counted", quiet, ", ".join(classes),
+        )  # fmt: skip
     return {
         **rule,
         **heard,

@@ -66,8 +66,7 @@ def split_sources(manifest: Table, windows: Table, params: SplitSourcesParams) -
     recordings, a class of fewer sources than folds, dev and test need, and hints that contradict.
     """
     table, left_out = _usable(manifest, windows, params)
-    refuse_conflicting_hints(table)
-    table["unit"] = units(table)
+    refuse_conflicting_hints(manifest.sort_values("recording_id"))
     table["family"] = table["domain"].astype(object).fillna("").str.partition(":")[0]
     table["subset"] = table["unit"].map(_subsets(table, params))
     train = table[table["subset"] == "train"]
@@ -92,6 +91,8 @@ def _usable(
     manifest: Table, windows: Table, params: SplitSourcesParams
 ) -> tuple[Table, dict[str, list[str]]]:
     table = manifest.sort_values("recording_id", ignore_index=True)
+    # before any is left out: a file that two sources share ties them, whether it serves or not
+    table["unit"] = units(table)
     wrong = table[~table["label"].isin(list(params.classes))]
     if len(wrong):
         raise ValueError(
@@ -151,8 +152,12 @@ def _check_classes(table: Table, params: SplitSourcesParams) -> None:
             raise ValueError(
                 f"the class {label!r} has {sum(n.values())} sources, dealt {n['train']} to train, "
                 f"{n['dev']} to dev and {n['test']} to test, and split_sources.folds = "
-                f"{params.folds} takes {params.folds} to train and one each for dev and test: add "
-                "sources, or lower split_sources.folds"
+                f"{params.folds} takes {params.folds} to train and one each for dev and test: "
+                + (
+                    "change the corpus's own split, which was followed"
+                    if table["subset_hint"].notna().any()
+                    else "add sources, or lower split_sources.folds"
+                )
             )
         own = table[(table["label"] == label) & (table["subset"] == "train")]
         bare = sorted(set(range(params.folds)) - set(own["fold"]))

@@ -12,17 +12,17 @@ from bodysounds.audio.packed import Packed
 from bodysounds.models.classifier import Classifier
 from bodysounds.models.encoder import Encoder
 from bodysounds.models.network import detached
-from bodysounds.params import TrainClassifierParams
+from bodysounds.params.train_base import TrainBaseParams
 from bodysounds.training.checkpoints import weights_of
-from bodysounds.training.classifier_setup import (
-    ClassifierTraining,
-    architecture,
-    effective,
-    features,
-    set_up,
+from bodysounds.training.classifier_setup import ClassifierTraining, effective, set_up
+from bodysounds.training.classifier_start import start_of
+from bodysounds.training.classifier_step import (
+    check_finite,
+    dev_figures,
+    hear_once,
+    train_mode,
+    train_step,
 )
-from bodysounds.training.classifier_start import load_start
-from bodysounds.training.classifier_step import check_finite, dev_figures, train_mode, train_step
 from bodysounds.training.display import TrainingBar
 from bodysounds.training.resume import restore_parts, save_parts
 from bodysounds.training.state import State
@@ -32,15 +32,15 @@ log = logging.getLogger(__name__)
 
 HISTORY = (
     "epoch", "step", "loss", "loss_cross_entropy", "loss_contrastive_center", "train_accuracy",
-    "dev_accuracy", "dev_loss", "learning_rate", "center_learning_rate", "seconds",
-    "items_per_second", "chosen",
+    "dev_accuracy", "dev_balanced_accuracy", "dev_loss", "learning_rate", "center_learning_rate",
+    "seconds", "items_per_second", "chosen",
 )  # fmt: skip
 
 
 def train_classifier(
     packed: Packed,
     examples: Table,
-    params: TrainClassifierParams,
+    params: TrainBaseParams,
     init: Encoder | None = None,
 ) -> tuple[Classifier, Table]:
     """Return the classifier of the epoch that dev chose, and a row an epoch.
@@ -52,9 +52,11 @@ def train_classifier(
     ----------
     examples : Table
         segment_id, label (str), subset. train teaches and its labels are the classes; dev chooses
-        the epoch: the highest accuracy, then the lowest loss, then the earlier; test is not heard.
+        the epoch as `params.choose` says, the earlier of equals; test is not heard.
+    params : TrainClassifierParams, TrainYamnetParams or TrainWav2vec2Params
+        Which of them it is says the network.
     init : Encoder, optional
-        Weights to start from, all of which must fit; `load_start(params.init_from)` where None.
+        Weights to start from, all of which must fit; `start_of(params)` where None.
 
     Returns
     -------
@@ -62,16 +64,17 @@ def train_classifier(
     history : Table
         epoch and step (counted from 1); loss, the sum that is minimised; loss_cross_entropy and
         loss_contrastive_center, before its weight; train_accuracy, while learning, on changed
-        crops; dev_accuracy and dev_loss (cross-entropy), on the start of each recording;
-        learning_rate, center_learning_rate; seconds, items_per_second; chosen. What belongs to the
+        crops; dev_accuracy, dev_balanced_accuracy (the mean recall of the classes) and dev_loss
+        (cross-entropy), on the start of each recording; learning_rate (of the top stage),
+        center_learning_rate; seconds, items_per_second; chosen. What belongs to the
         contrastive-center loss is NaN where it is left out.
 
     Raises ValueError for fewer than two classes, no dev, an init that does not fit, and a loss that
     is not finite.
     """
-    if init is None and params.init_from is not None:
-        init = load_start(params.init_from)
-    run = set_up(packed, examples, params, init)
+    if init is None:
+        init = start_of(params)
+    run = hear_once(set_up(packed, examples, params, init))
     state = restore(run)
     fit(run, state)
     best = state.kept[0]
@@ -82,9 +85,7 @@ def train_classifier(
             "again, and let nothing else empty the folder meanwhile"
         )
     training = record(run, state)
-    encoder = Encoder(
-        weights["body"], architecture(params), features(params, packed.sample_rate), training
-    )
+    encoder = Encoder(weights["body"], run.architecture, run.front_end, training)
     run.store.clear()
     return Classifier(encoder, weights["head"], run.labels, training), table(state)
 
@@ -93,24 +94,35 @@ def fit(run: ClassifierTraining, state: State) -> None:
     """Train from where `state` stands to the last step."""
     n_epochs = -(-run.n_steps // len(run.plan(0)))
     with TrainingBar(run.n_steps, n_epochs) as bar:
-        while state.epoch < n_epochs:
+        while not is_over(state, n_epochs, run.params.patience):
             train_epoch(run, state, bar)
             close_epoch(run, state, n_epochs)
-            if state.epoch == n_epochs or state.step - state.saved >= run.params.checkpoint_every:
+            over = is_over(state, n_epochs, run.params.patience)
+            if over or state.step - state.saved >= run.params.checkpoint_every:
                 save(run, state)
+    if state.epoch < n_epochs:
+        log.info("dev's loss was not lower for %d epochs: training ends", run.params.patience)
+
+
+def is_over(state: State, n_epochs: int, patience: int | None) -> bool:
+    """Return whether all epochs are done, or dev's loss was not lower for `patience` of them."""
+    if state.epoch >= n_epochs or patience is None or not state.history:
+        return state.epoch >= n_epochs
+    losses = [row["dev_loss"] for row in state.history]
+    return len(losses) - 1 - losses.index(min(losses)) >= patience
 
 
 def train_epoch(run: ClassifierTraining, state: State, bar: TrainingBar) -> None:
     """Take the steps that are left of the epoch under way."""
     plan = run.plan(state.epoch)
     plan = plan[: run.n_steps - (state.step - state.batch)]
-    train_mode(run)
+    train_mode(run, state.epoch)
     dev = state.history[-1]["dev_accuracy"] if state.history else None
     while state.batch < len(plan):
         begin = time.perf_counter()
         batch = plan[state.batch]
         figures = train_step(run, batch, state)
-        n_samples = len(batch) * run.image.n_samples
+        n_samples = len(batch) * run.n_samples
         state.add(figures, len(batch), n_samples, time.perf_counter() - begin)
         bar.show(state.step, state.epoch + 1, figures["loss"], None, dev)
         due = state.step - state.saved >= run.params.checkpoint_every
@@ -123,7 +135,7 @@ def close_epoch(run: ClassifierTraining, state: State, n_epochs: int) -> None:
     dev = dev_figures(run)
     check_finite(run, dev["dev_loss"], state)
     row = {"epoch": state.epoch + 1, "step": state.step, **state.means(), **dev}
-    row["learning_rate"] = float(run.optimiser.param_groups[0]["lr"])
+    row["learning_rate"] = max(float(group["lr"]) for group in run.optimiser.param_groups)
     if run.center_optimiser is not None:
         row["center_learning_rate"] = float(run.center_optimiser.param_groups[0]["lr"])
     row |= {"seconds": state.seconds, "items_per_second": state.items / state.seconds}
@@ -134,15 +146,15 @@ def close_epoch(run: ClassifierTraining, state: State, n_epochs: int) -> None:
         100 * row["train_accuracy"], 100 * row["dev_accuracy"], row["items_per_second"],
     )  # fmt: skip
     state.close_epoch(row)
-    state.kept = [best_epoch(state.history)]
+    state.kept = [best_epoch(state.history, run.params.choose)]
     if state.epoch in state.kept:
         weights = {"body": detached(run.module.body), "head": detached(run.head)}
         run.store.write(weights_of(state.epoch), weights)
 
 
-def best_epoch(history: list[dict[str, float]]) -> int:
-    """Return the epoch, counted from 1, of the highest dev accuracy, then the lowest dev loss."""
-    keys = [(-row["dev_accuracy"], row["dev_loss"]) for row in history]
+def best_epoch(history: list[dict[str, float]], choose: str) -> int:
+    """Return the epoch, counted from 1, of the highest dev figure, then the lowest dev loss."""
+    keys = [(0.0 if choose == "dev_loss" else -row[choose], row["dev_loss"]) for row in history]
     return keys.index(min(keys)) + 1
 
 
@@ -184,6 +196,7 @@ def record(run: ClassifierTraining, state: State) -> dict[str, Any]:
         "steps": int(row["step"]),
         "audio_s": state.heard / run.packed.sample_rate,
         "dev_accuracy": row["dev_accuracy"],
+        "dev_balanced_accuracy": row["dev_balanced_accuracy"],
         "dev_loss": row["dev_loss"],
         "losses": {name: value for name, value in row.items() if name.startswith("loss")},
         "parameters": effective(run.params),

@@ -39,11 +39,11 @@ def choose_examples(packed: Packed, examples: Table) -> tuple[Examples, Examples
     if len(labels) < 2:
         raise ValueError(
             f"train has recordings of {len(labels)} class(es), and a classifier tells at least two "
-            "apart: give more speakers, or raise split_closed.train_size"
+            "apart: give more recordings, or raise the split's train_size"
         )
     if not len(dev):
         raise ValueError(
-            "dev has no recording, and dev chooses the epoch: raise split_closed.val_size"
+            "dev has no recording, and dev chooses the epoch: raise the split's val_size"
         )
     strangers = sorted(set(dev["label"]) - set(labels))
     if strangers:

@@ -10,20 +10,27 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from bodysounds.audio.augment import Augment, build_augment
 from bodysounds.audio.packed import Packed
-from bodysounds.audio.stft_image import NAME as STFT_IMAGE
-from bodysounds.audio.stft_image import StftImage
+from bodysounds.audio.waveform import Waveform
 from bodysounds.devices import choose_device, use_bf16
 from bodysounds.losses.contrastive_center import ContrastiveCenter
 from bodysounds.models.encoder import Encoder
 from bodysounds.models.network import EmbeddingNetwork
-from bodysounds.models.resnet import ResNet18
-from bodysounds.params import TrainClassifierParams
+from bodysounds.params.train_base import TrainBaseParams
+from bodysounds.params.train_member import TrainMemberParams
 from bodysounds.training.checkpoints import Store, content_key
 from bodysounds.training.classifier_examples import Examples, choose_examples, plan_epoch
+from bodysounds.training.classifier_networks import (
+    architecture,
+    build_center_optimiser,
+    build_centers,
+    build_optimiser,
+    check_freeze,
+    features,
+)
 from bodysounds.training.classifier_start import start_from
 from bodysounds.types import Ints, Table
 
@@ -41,29 +48,30 @@ class ClassifierTraining:
     train: Examples
     dev: Examples
     labels: list[str]
-    params: TrainClassifierParams
+    params: TrainBaseParams
+    architecture: dict[str, Any]
+    front_end: dict[str, Any]
     module: EmbeddingNetwork
     head: nn.Linear
     centers: ContrastiveCenter | None
     optimiser: torch.optim.Optimizer
     center_optimiser: torch.optim.Optimizer | None
     augment: Augment
+    class_weights: Tensor | None
     device: torch.device
     bf16: bool
     store: Store
+    n_samples: int
+    """Of a clip that training hears."""
     n_steps: int
     started: dict[str, Any] | None
+    known: dict[str, Tensor] | None = None
+    """Embeddings (n, dim) of train and dev, on the CPU, where the training cannot change them."""
 
     @property
-    def image(self) -> StftImage:
-        """The front end."""
-        image = self.module.front_end
-        assert isinstance(image, StftImage)
-        return image
-
-    def frozen(self) -> list[nn.Module]:
-        """Return the parts of the network that do not learn."""
-        return frozen_parts(self.module, self.params)
+    def learning(self) -> list[nn.Parameter]:
+        """The weights of the network that learn sooner or later."""
+        return [weight for group in self.optimiser.param_groups for weight in group["params"]]
 
     def plan(self, epoch: int) -> list[Ints]:
         """Return the batches of an epoch, counted from 0: rows of `train`."""
@@ -72,33 +80,30 @@ class ClassifierTraining:
 
 
 def set_up(
-    packed: Packed, examples: Table, params: TrainClassifierParams, init: Encoder | None
+    packed: Packed, examples: Table, params: TrainBaseParams, init: Encoder | None
 ) -> ClassifierTraining:
     """Return the training on train that dev judges."""
     train, dev, labels = choose_examples(packed, examples)
     device = choose_device(params.device)
     bf16 = use_bf16(params.precision, device)
-    about = effective(params) | {"device": device.type, "bf16": bf16}
+    about = effective(params) | {"stage": params.stage, "device": device.type, "bf16": bf16}
     table = examples[["segment_id", "label", "subset"]].sort_values("segment_id")
     store = Store(Path(params.work_dir) / content_key(packed, [table], about, init))
 
-    built, heard = architecture(params), features(params, packed.sample_rate)
+    longest = int(np.concatenate([train.spans, dev.spans])[:, 1].max())
+    built, heard = architecture(params, init), features(params, packed.sample_rate, longest)
+    check_freeze(params, built)
     augment = build_augment(params.augment)
     module = EmbeddingNetwork(built, heard, params.seed)
-    started = None if init is None else start_from(module, built, init, heard)
-    for part in frozen_parts(module, params):
-        part.requires_grad_(False)
+    check_names(params, module, augment, labels)
+    n_samples = n_heard(params, module)
+    started = None if init is None else start_from(module, built, init, heard, params.stage)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(params.seed)
         head = nn.Linear(module.dim, len(labels))
-    centers = None
-    if params.ccl_reg > 0:
-        centers = ContrastiveCenter(
-            len(labels), module.dim, params.seed, params.ccl_delta, "mean", params.ccl_ratio
-        ).to(device)
-    module.to(device)
-    head.to(device)
-    weights = [w for w in (*module.parameters(), *head.parameters()) if w.requires_grad]
+    centers = build_centers(params, len(labels), module.dim)
+    for part in (module, head, *([] if centers is None else [centers])):
+        part.to(device)
     rng = np.random.default_rng(params.seed)
     epoch = plan_epoch(train.labels, params.batch_size, params.balanced, rng)
     log.info(
@@ -112,84 +117,80 @@ def set_up(
         dev=dev,
         labels=labels,
         params=params,
+        architecture=built,
+        front_end=heard,
         module=module,
         head=head,
         centers=centers,
-        optimiser=build_optimiser(params, weights),
-        center_optimiser=None if centers is None else build_center_optimiser(params, centers),
+        optimiser=build_optimiser(params, module, head, built),
+        center_optimiser=build_center_optimiser(params, centers),
         augment=augment,
+        class_weights=class_weights(train.labels).to(device) if params.class_weights else None,
         device=device,
         bf16=bf16,
         store=store,
-        n_steps=count_steps(list(map(len, epoch)), params),
+        n_samples=n_samples,
+        n_steps=count_steps(list(map(len, epoch)), params, n_samples / packed.sample_rate),
         started=started,
     )
 
 
-def count_steps(sizes: Sequence[int], params: TrainClassifierParams) -> int:
+def check_names(
+    params: TrainBaseParams, module: EmbeddingNetwork, augment: Augment, labels: list[str]
+) -> None:
+    """Raise ValueError where parameters name what the network or the examples do not have."""
+    if augment.feature_steps and isinstance(module.front_end, Waveform):
+        raise ValueError(
+            f"{params.stage}.augment has spec_augment, and the network hears waveforms: mask what "
+            f"it makes of them by {params.stage}.config (apply_spec_augment, mask_time_prob)"
+        )
+    for own in params.background if isinstance(params, TrainMemberParams) else ():
+        if own["label"] not in labels:
+            raise ValueError(
+                f"{params.stage}.background[].label must be one of {', '.join(labels)}, got "
+                f"{own['label']!r}"
+            )
+
+
+def class_weights(labels: Ints) -> Tensor:
+    """Return float32 (n_classes,): equal for equally many, and 1 on average over the labels."""
+    counts = np.bincount(labels)
+    return torch.from_numpy((len(labels) / (len(counts) * counts)).astype(np.float32))
+
+
+def n_heard(params: TrainBaseParams, module: EmbeddingNetwork) -> int:
+    """Return the samples of a clip that training hears; ValueError for a crop longer than it."""
+    assert module.clip_samples is not None
+    whole: int = module.clip_samples
+    if not isinstance(params, TrainMemberParams) or params.crop_s is None:
+        return whole
+    crop: int = round(params.crop_s * module.sample_rate)
+    if crop > whole:
+        raise ValueError(
+            f"{params.stage}.crop_s is {params.crop_s:g}, and the windows have "
+            f"{whole / module.sample_rate:g} s: it must not be longer"
+        )
+    return crop
+
+
+def count_steps(sizes: Sequence[int], params: TrainBaseParams, clip_s: float) -> int:
     """Return the steps of all epochs, each of batches of these sizes, or up to the audio budget."""
     if params.audio_budget_s is None:
         return params.n_epochs * len(sizes)
     left, steps = params.audio_budget_s, 0
     for _ in range(params.n_epochs):
         for size in sizes:
-            left -= size * params.clip_s
+            left -= size * clip_s
             steps += 1
             if left <= 0:
                 return steps
     log.warning(
-        "the %d epochs end before the audio budget of %g s is spent: raise "
-        "train_classifier.n_epochs to spend it", params.n_epochs, params.audio_budget_s,
+        "the %d epochs end before the audio budget of %g s is spent: raise %s.n_epochs to spend it",
+        params.n_epochs, params.audio_budget_s, params.stage,
     )  # fmt: skip
     return steps
 
 
-def frozen_parts(module: EmbeddingNetwork, params: TrainClassifierParams) -> list[nn.Module]:
-    """Return the parts of the network that `freeze` names."""
-    body = module.body
-    assert isinstance(body, ResNet18)
-    return [part for stage in params.freeze for part in body.stage(stage)]
-
-
-def build_optimiser(
-    params: TrainClassifierParams, weights: list[nn.Parameter]
-) -> torch.optim.Optimizer:
-    """Return the optimiser of network and head."""
-    rate, decay = params.learning_rate, params.weight_decay
-    if params.optimiser == "sgd":
-        return torch.optim.SGD(weights, rate, params.momentum, weight_decay=decay)
-    kind = torch.optim.AdamW if params.optimiser == "adamw" else torch.optim.Adam
-    first, second = params.betas
-    return kind(weights, rate, (first, second), params.eps, decay)
-
-
-def build_center_optimiser(
-    params: TrainClassifierParams, centers: ContrastiveCenter
-) -> torch.optim.Optimizer:
-    """Return the optimiser of the centres."""
-    kinds: dict[str, Any] = {
-        "adagrad": torch.optim.Adagrad,
-        "adam": torch.optim.Adam,
-        "sgd": torch.optim.SGD,
-    }
-    optimiser: torch.optim.Optimizer = kinds[params.ccl_optimiser](
-        centers.parameters(), lr=params.ccl_learning_rate
-    )
-    return optimiser
-
-
-def architecture(params: TrainClassifierParams) -> dict[str, Any]:
-    """Return what `build_body` needs."""
-    return {"name": "resnet18", "width": params.width, "dim": params.dim or 8 * params.width}
-
-
-def features(params: TrainClassifierParams, sample_rate: int) -> dict[str, Any]:
-    """Return the front end, as an encoder describes it."""
-    names = ("clip_s", "fill", "n_fft", "win_s", "hop_s", "log", "size", "normalise")
-    own = {name: getattr(params, name) for name in names}
-    return {"name": STFT_IMAGE, "sample_rate": sample_rate, **own}
-
-
-def effective(params: TrainClassifierParams) -> dict[str, Any]:
+def effective(params: TrainBaseParams) -> dict[str, Any]:
     """Return the parameters that change what a training ends with."""
     return {name: value for name, value in asdict(params).items() if name not in OF_NO_EFFECT}

@@ -12,6 +12,11 @@ from bodysounds.models.network import EmbeddingNetwork
 from bodysounds.models.resnet import read_torchvision
 from bodysounds.models.stored import newest_version, read_stored
 from bodysounds.models.transfer import load_weights
+from bodysounds.models.wav2vec2_published import load_published
+from bodysounds.models.yamnet_weights import FORMAT as YAMNET_FORMAT
+from bodysounds.models.yamnet_weights import load_yamnet
+from bodysounds.params import TrainWav2vec2Params, TrainYamnetParams
+from bodysounds.params.train_base import TrainBaseParams
 
 log = logging.getLogger(__name__)
 
@@ -39,30 +44,65 @@ def load_start(path: str | Path) -> Encoder:
     return load_encoder(path)
 
 
+def start_of(params: TrainBaseParams) -> Encoder | None:
+    """Return the network whose weights a training starts from; None for random ones.
+
+    Raises ValueError that names the parameter and the path where there is no such network.
+    """
+    if params.start is None:
+        return None
+    if isinstance(params, TrainYamnetParams):
+        return load_yamnet_start(params.start)
+    if isinstance(params, TrainWav2vec2Params):
+        return load_published(params.start, params.changes, seed=params.seed)
+    return load_start(params.start)
+
+
+def load_yamnet_start(path: str | Path) -> Encoder:
+    """Return the network of published YAMNet weights, or of a classifier or encoder of ours."""
+    path = Path(path).expanduser()
+    if path.is_dir() or (path.is_file() and not _is_yamnet(path)):
+        return load_start(path)
+    published = load_yamnet(path)
+    return Encoder(published.state, published.architecture, {}, dict(published.about))
+
+
+def _is_yamnet(path: Path) -> bool:
+    if path.suffix != ".safetensors":
+        return True
+    _, about = read_stored(path, RETRAIN)
+    return about.get("format") == YAMNET_FORMAT
+
+
 def start_from(
-    module: EmbeddingNetwork, architecture: dict[str, Any], init: Encoder, heard: dict[str, Any]
+    module: EmbeddingNetwork,
+    architecture: dict[str, Any],
+    init: Encoder,
+    heard: dict[str, Any],
+    stage: str = "train_classifier",
 ) -> dict[str, Any]:
     """Load every weight of another network and return what came over, for the training record.
 
     Another front end is warned of, but for weights that know none. Raises ValueError that says what
     does not fit.
     """
-    if init.front_end and init.front_end != heard:
+    if any(heard.get(name) != value for name, value in init.front_end.items()):
         log.warning(
-            "init_from saw images of %s, train_classifier makes %s: its weights are loaded all "
-            "the same", init.front_end, heard,
+            "the weights to start from heard by %s, %s hears by %s: they are loaded all the same",
+            init.front_end, stage, heard,
         )  # fmt: skip
     try:
         loaded = load_weights(module.body, init.state, strict=True)
     except ValueError as error:
         raise ValueError(
-            f"init_from is {init.architecture} and does not fit train_classifier "
-            f"({architecture['width']} channels in the first layer): {error}"
+            f"what to start from is {init.architecture} and does not fit {stage} "
+            f"({architecture}): {error}"
         ) from error
-    log.info("init_from: %d weights matched", len(loaded.matched))
+    log.info("%s starts from %d weights that matched", stage, len(loaded.matched))
     return {
         "sha256": state_sha256(init.state),
         "loaded_from": init.training.get("loaded_from"),
         "ignored": list(init.training.get("ignored", ())),
+        "drawn": list(init.training.get("drawn", ())),
         "n_matched": len(loaded.matched),
     }

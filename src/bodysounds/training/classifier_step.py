@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import math
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -11,19 +13,52 @@ from torch.nn import functional
 
 from bodysounds.audio.augment import Augment
 from bodysounds.audio.clips import clips
-from bodysounds.models.classifier import BATCH, first_clips
+from bodysounds.audio.mixing import lay_under
+from bodysounds.audio.yamnet_log_mel import YamnetLogMel
+from bodysounds.models.classifier import batch_size, first_clips
+from bodysounds.params import TrainClassifierParams
+from bodysounds.params.train_member import TrainMemberParams
+from bodysounds.training.classifier_networks import frozen_stages
 from bodysounds.training.classifier_setup import ClassifierTraining
+from bodysounds.training.fine_tuning import freeze, keep_statistics
 from bodysounds.training.schedule import learning_rate
 from bodysounds.training.state import State
 from bodysounds.types import Ints
 
+log = logging.getLogger(__name__)
 
-def train_mode(run: ClassifierTraining) -> None:
-    """Let the network learn, but for the frozen stages, whose batch norm stays as it is too."""
+
+def train_mode(run: ClassifierTraining, epoch: int = 0) -> None:
+    """Let the network learn, but for the stages frozen in this epoch, and their batch norms."""
     run.module.train()
     run.head.train()
-    for part in run.frozen():
-        part.eval()
+    frozen = frozen_stages(run.params, epoch)
+    for weight in run.learning:
+        weight.requires_grad_(True)
+    freeze(run.module, run.architecture, frozen)
+    keep_statistics(run.module, run.architecture, frozen)
+    if not any(weight.requires_grad for weight in run.module.body.parameters()):
+        # what leaves whole layers out at random belongs to no stage
+        run.module.body.eval()
+
+
+def augment_inputs(run: ClassifierTraining, inputs: Tensor, generator: Generator) -> Tensor:
+    """Return what the front end gave, changed as features (batch, frames, bands) are."""
+    if not run.augment.feature_steps:
+        return inputs
+    if isinstance(run.module.front_end, YamnetLogMel):
+        return augment_patches(run.augment, inputs, generator)
+    return augment_images(run.augment, inputs, generator)
+
+
+def augment_patches(augment: Augment, patches: Tensor, generator: Generator) -> Tensor:
+    """Return patches (batch, patches, frames, bands), each changed by itself.
+
+    What is masked becomes the mean of the patch.
+    """
+    own = patches.flatten(0, 1)
+    mean = own.mean(dim=(1, 2), keepdim=True)
+    return (augment.features(own - mean, generator) + mean).view_as(patches)
 
 
 def augment_images(augment: Augment, images: Tensor, generator: Generator) -> Tensor:
@@ -39,36 +74,49 @@ def augment_images(augment: Augment, images: Tensor, generator: Generator) -> Te
     return changed[:, None].expand(-1, images.shape[1], -1, -1)
 
 
-def embed(run: ClassifierTraining, images: Tensor) -> Tensor:
+def embed(run: ClassifierTraining, inputs: Tensor) -> Tensor:
     """Return embeddings (batch, dim) float32."""
     with torch.autocast(run.device.type, dtype=torch.bfloat16, enabled=run.bf16):
-        embeddings = run.module.embed(images)
+        embeddings = run.module.embed(inputs)
     return embeddings.float()
+
+
+def hear(run: ClassifierTraining, batch: Ints, labels: Tensor, state: State, seed: int) -> Tensor:
+    """Return embeddings (batch, dim) float32 of crops of these rows of train, changed at random."""
+    if run.known is not None:
+        return run.known["train"][torch.from_numpy(batch)].to(run.device)
+    params = run.params
+    rng = np.random.default_rng([params.seed, state.epoch, state.batch])
+    spans = run.train.spans[batch]
+    waveforms = clips(run.packed.samples, spans, run.n_samples, run.module.fill, rng).to(run.device)
+    generator = torch.Generator(run.device).manual_seed(seed)
+    with torch.no_grad():
+        for under in params.background if isinstance(params, TrainMemberParams) else ():
+            quiet = labels == run.labels.index(under["label"])
+            waveforms = lay_under(waveforms, quiet, generator, under["p"], under["snr_db"])
+        waveforms = run.augment.waveforms(waveforms, generator)
+        inputs = augment_inputs(run, run.module.features(waveforms), generator)
+    return embed(run, inputs)
 
 
 def train_step(run: ClassifierTraining, batch: Ints, state: State) -> dict[str, float]:
     """Take one step and return its losses and accuracy; ValueError where they are not finite."""
     params = run.params
-    rng = np.random.default_rng([params.seed, state.epoch, state.batch])
-    image = run.image
-    spans = run.train.spans[batch]
-    waveforms = clips(run.packed.samples, spans, image.n_samples, image.fill, rng).to(run.device)
     labels = torch.from_numpy(run.train.labels[batch]).to(run.device)
-    seed = np.random.SeedSequence([params.seed, state.step]).generate_state(1, np.uint32)[0]
-    generator = torch.Generator(run.device).manual_seed(int(seed))
-    with torch.no_grad():
-        waveforms = run.augment.waveforms(waveforms, generator)
-        images = augment_images(run.augment, run.module.features(waveforms), generator)
-
-    embeddings = embed(run, images)
-    logits = run.head(embeddings)
+    drawn = np.random.SeedSequence([params.seed, state.step]).generate_state(2, np.uint32)
+    with torch.random.fork_rng(devices=[run.device] if run.device.type == "cuda" else []):
+        # what a network draws itself, dropout and masks, follows the global generator
+        torch.manual_seed(int(drawn[1]))
+        embeddings = hear(run, batch, labels, state, int(drawn[0]))
+        logits = run.head(functional.dropout(embeddings, params.dropout))
     parts = {
         "loss_cross_entropy": functional.cross_entropy(
-            logits, labels, label_smoothing=params.label_smoothing
+            logits, labels, run.class_weights, label_smoothing=params.label_smoothing
         )
     }
     loss = parts["loss_cross_entropy"]
     if run.centers is not None:
+        assert isinstance(params, TrainClassifierParams)
         parts["loss_contrastive_center"] = run.centers(embeddings, labels)
         loss = loss + params.ccl_reg * parts["loss_contrastive_center"]
     check_finite(run, loss.item(), state)
@@ -82,11 +130,12 @@ def move(run: ClassifierTraining, loss: Tensor, state: State) -> None:
     """Move the weights, and the centres by their own optimiser."""
     optimisers = [run.optimiser, run.center_optimiser]
     used = [optimiser for optimiser in optimisers if optimiser is not None]
+    rate = learning_rate(
+        run.params.schedule[0], state.step, run.n_steps, run.params.learning_rate,
+        [row["dev_loss"] for row in state.history],
+    )  # fmt: skip
     for group in run.optimiser.param_groups:
-        group["lr"] = learning_rate(
-            run.params.schedule[0], state.step, run.n_steps, run.params.learning_rate,
-            [row["dev_loss"] for row in state.history],
-        )  # fmt: skip
+        group["lr"] = group["share"] * rate
     for optimiser in used:
         optimiser.zero_grad(set_to_none=True)
     torch.autograd.backward(loss)
@@ -102,21 +151,67 @@ def check_finite(run: ClassifierTraining, loss: float, state: State) -> None:
     if not math.isfinite(loss):
         raise ValueError(
             f"the loss is {loss} at epoch {state.epoch + 1}, step {state.step + 1}: "
-            f"lower train_classifier.learning_rate ({run.params.learning_rate:g})"
+            f"lower {run.params.stage}.learning_rate ({run.params.learning_rate:g})"
         )
 
 
 def dev_figures(run: ClassifierTraining) -> dict[str, float]:
-    """Return dev_accuracy and dev_loss (cross-entropy) over the start of each recording."""
+    """Return what dev says, of the start of each recording.
+
+    dev_accuracy; dev_balanced_accuracy, the mean recall of its classes; dev_loss (cross-entropy).
+    """
     run.module.eval()
     run.head.eval()
-    hits, total, dev = 0, 0.0, run.dev
+    logits = []
     with torch.inference_mode():
-        for start in range(0, len(dev.labels), BATCH):
-            own = slice(start, start + BATCH)
-            waveforms = first_clips(run.module, run.packed, dev.spans[own]).to(run.device)
-            logits = run.head(run.module(waveforms).float())
-            labels = torch.from_numpy(dev.labels[own]).to(run.device)
-            hits += int((logits.argmax(dim=1) == labels).sum())
-            total += float(functional.cross_entropy(logits, labels, reduction="sum"))
-    return {"dev_accuracy": hits / len(dev.labels), "dev_loss": total / len(dev.labels)}
+        for own in batches(run, len(run.dev.labels)):
+            logits.append(run.head(start_embeddings(run, "dev", own)))
+        found, labels = torch.cat(logits), torch.from_numpy(run.dev.labels).to(run.device)
+        hits = (found.argmax(dim=1) == labels).cpu().numpy()
+        loss = float(functional.cross_entropy(found, labels, reduction="sum"))
+    recalls = [hits[run.dev.labels == label].mean() for label in np.unique(run.dev.labels)]
+    return {
+        "dev_accuracy": int(hits.sum()) / len(hits),
+        "dev_balanced_accuracy": float(np.mean(recalls)),
+        "dev_loss": loss / len(hits),
+    }
+
+
+def batches(run: ClassifierTraining, n: int) -> list[slice]:
+    """Return the rows of each batch where nothing is learnt."""
+    size = batch_size(run.architecture)
+    return [slice(start, start + size) for start in range(0, n, size)]
+
+
+def start_embeddings(run: ClassifierTraining, subset: str, own: slice) -> Tensor:
+    """Return embeddings (batch, dim) float32 of the start of these rows of `train` or `dev`."""
+    if run.known is not None:
+        return run.known[subset][own].to(run.device)
+    spans = (run.train if subset == "train" else run.dev).spans[own]
+    embeddings: Tensor = run.module(first_clips(run.module, run.packed, spans).to(run.device))
+    return embeddings.float()
+
+
+def hear_once(run: ClassifierTraining) -> ClassifierTraining:
+    """Return the training with the embeddings of train and dev, where nothing can change them.
+
+    That is where all of the network is frozen for good, nothing is augmented, and each recording is
+    as long as the clips, so that nothing is drawn.
+    """
+    params = run.params
+    spans = np.concatenate([run.train.spans, run.dev.spans])
+    learns = any(weight.requires_grad for weight in run.module.body.parameters())
+    drawn = params.augment or (isinstance(params, TrainMemberParams) and params.background)
+    alike = run.n_samples == run.module.clip_samples and (spans[:, 1] == run.n_samples).all()
+    if learns or drawn or not alike or params.unfreeze_after is not None:
+        return run
+    run.module.eval()
+    known = {}
+    with torch.inference_mode():
+        for subset, examples in (("train", run.train), ("dev", run.dev)):
+            heard = [
+                start_embeddings(run, subset, own) for own in batches(run, len(examples.labels))
+            ]
+            known[subset] = torch.cat(heard).cpu()
+    log.info("all of the network is frozen: each clip is heard once")
+    return replace(run, known={name: found.clone() for name, found in known.items()})

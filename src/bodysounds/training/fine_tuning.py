@@ -24,9 +24,11 @@ def keep_statistics(
     module: EmbeddingNetwork, architecture: Mapping[str, Any], stages: Collection[str]
 ) -> None:
     """Put these stages in eval mode, so that their batch norms stay as they are."""
+    known = stages_of(architecture)
+    prefixes = tuple(prefix for stage in stages for prefix in known[stage])
     for name, part in module.body.named_modules():
         # a part that has parts, such as the list of blocks, may be of several stages
-        if stages and not list(part.children()) and stage_of(architecture, name) in stages:
+        if f"{name}.".startswith(prefixes):
             part.eval()
 
 
