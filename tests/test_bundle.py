@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -143,6 +144,23 @@ def test_threads_get_their_own_answers(ensemble: Ensemble) -> None:
         assert own == pytest.approx(np.stack([whole[k]] * 2), abs=1e-4)
 
 
+def test_one_thread_at_a_time_is_in_a_network() -> None:
+    own, inside, most = small_ensemble(), [], []
+
+    def enter(*_: Any) -> None:
+        inside.append(1)
+        most.append(len(inside))
+        time.sleep(0.02)
+
+    for module, _ in own._networks.values():
+        module.register_forward_pre_hook(enter)
+        module.register_forward_hook(lambda *_: inside.pop() and None)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: own.predict(noise(1)), range(4)))
+    assert len(most) == 8
+    assert max(most) == 1
+
+
 def test_no_answer_below_the_threshold(ensemble: Ensemble) -> None:
     clips = noise(12)
     sure = np.exp(ensemble.predict(clips).log_probabilities.max(axis=1))
@@ -185,7 +203,7 @@ def test_members_that_do_not_fit_are_refused() -> None:
 BROKEN_RULES: list[tuple[dict[str, Any], str]] = [
     ({"chosen": "best"}, "chosen must be one of yamnet, wav2vec2, average"),
     ({"labels": "crying"}, "labels must be texts, each once"),
-    ({"members": []}, "members must be texts"),
+    ({"members": "yamnet"}, "members must be texts"),
     ({"clip_s": float("nan")}, "clip_s must be a number"),
     ({"hop_s": 1.5}, "hop_s must be a number from .* to 1, got 1.5"),
     ({"hop_s": 0}, "hop_s must be a number"),
@@ -247,6 +265,17 @@ def test_a_damaged_bundle_is_named_in_one_sentence(saved: Path, tmp_path: Path) 
     refused(9, rewritten({"files": {"yamnet": "../other.safetensors"}}), "lacks its member")
     for number, (changes, said) in enumerate(BROKEN_RULES, 10):
         refused(number, rewritten({"rule": rule(**changes)}), said)
+
+    def told(name: str, changes: dict[str, Any]) -> Any:
+        def damage(path: Path) -> None:
+            file = path / "wav2vec2" / name
+            file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+
+        return damage
+
+    refused(50, told("bodysounds.json", {"front_end": None}), "has the front end None")
+    refused(51, told("bodysounds.json", {"front_end": {"clip_s": "x"}}), "cannot be built")
+    refused(52, told("preprocessor_config.json", {"sampling_rate": None}), "no rate in Hz")
     refused(7, rewritten({"files": {}}), "lacks its member 'yamnet'")
     refused(8, lambda path: (path / "ensemble.json").unlink(), "holds no ensemble.json")
     with pytest.raises(ValueError, match=r"nothing does not exist: give a folder"):

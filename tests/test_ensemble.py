@@ -492,3 +492,12 @@ def test_predictions_hold_every_system_and_only_ours_abstains() -> None:
 def test_parameters_are_checked(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         EnsembleParams(**changes)
+
+
+def test_a_quiet_label_that_is_no_class_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    rows, folds, rest = made()
+    make_rule(folds, rest, rows, EnsembleParams(), HEARD)
+    assert "quiet" not in caplog.text
+    events = {**EnsembleParams().events, "quiet": "nothing"}
+    make_rule(folds, rest, rows, EnsembleParams(events=events), HEARD)
+    assert "ensemble.events.quiet is 'nothing', which is none of the classes" in caplog.text

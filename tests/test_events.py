@@ -204,12 +204,21 @@ def test_false_alarms_are_events_over_hours_of_sound() -> None:
     assert found["n_events"] == 2
     assert found["per_hour"] == pytest.approx(4.0)
     assert found["by_label"] == {"crying": 2, "screaming": 0}
+    assert found["time_share"] == pytest.approx(2 * 7.5 / 1800)
     low, high = (value * 0.5 for value in found["per_hour_ci95"])
     assert poisson.sf(1, low) == pytest.approx(0.025, abs=1e-6)
     assert poisson.cdf(2, high) == pytest.approx(0.025, abs=1e-6)
     assert (found["n_windows"], found["n_recordings"], found["n_sources"]) == (480, 240, 120)
     mixed = false_alarms(told.sample(frac=1, random_state=0), places.iloc[::-1], RULES)
     assert mixed == found
+
+
+def test_an_alarm_that_never_ends_is_one_event_and_all_of_the_time() -> None:
+    told, places = quiet_table(20, dict.fromkeys(range(20), 0.9))
+    always = false_alarms(told, places, RULES)
+    assert (always["n_events"], always["time_share"]) == (1, pytest.approx(1.0))
+    both = false_alarms(told.assign(p_screaming=0.9), places, RULES)
+    assert (both["n_events"], both["time_share"]) == (2, pytest.approx(1.0))
 
 
 def test_only_unheard_quiet_test_windows_count() -> None:

@@ -216,7 +216,9 @@ def test_a_table_that_is_no_utf8_is_named(tmp_path: Path) -> None:
 
 
 def test_unknown_reader_and_missing_folder_are_named(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"must be one of cryceleb, .*table, manifest, got 'kaldi'"):
+    with pytest.raises(
+        ValueError, match=r"must be one of cryceleb, .*table, manifest, got 'kaldi'"
+    ):
         listed(tmp_path, "kaldi")
     with pytest.raises(ValueError, match=r"gone is not there: name it with --params raw="):
         listed(tmp_path / "gone", "cryceleb")

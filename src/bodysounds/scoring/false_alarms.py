@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 
 import numpy as np
 
-from bodysounds.scoring.events import EventRules, Frame, events_of
+from bodysounds.scoring.events import Event, EventRules, Frame, events_of
 from bodysounds.types import Metrics, Table
 
 PREFIX = "p_"
@@ -41,7 +42,8 @@ def false_alarms(
     alarms : dict
         n_events, hours (of sound, an overlap of windows once), per_hour, per_hour_ci95 (named by
         `level`; exact for a Poisson count, Garwood 1936: it takes events to be independent, which
-        those of a source are not), by_label {label: events}, n_windows, n_recordings, n_sources.
+        those of a source are not), time_share (of the sound that lies in an event: an alarm that
+        never ends is one event only), by_label {label: events}, n_windows, n_recordings, n_sources.
 
     Raises ValueError where no window counts and for a segment that is no example.
     """
@@ -73,6 +75,7 @@ def false_alarms(
         "hours": hours,
         "per_hour": n / hours,
         f"per_hour_ci{100 * level:g}": [float(low / hours), float(high / hours)],
+        "time_share": _covered(events) / seconds,
         "by_label": {
             label: sum(event.label == label for event in events)
             for label in labels
@@ -82,6 +85,15 @@ def false_alarms(
         "n_recordings": int(rows["recording_id"].nunique()),
         "n_sources": int(rows["session_id"].nunique()),
     }
+
+
+def _covered(events: Iterable[Event]) -> float:
+    """Return the seconds that lie in one event or several."""
+    covered = until = 0.0
+    for event in sorted(events, key=lambda event: event.onset_s):
+        covered += max(0.0, event.offset_s - max(event.onset_s, until))
+        until = max(until, event.offset_s)
+    return covered
 
 
 def _end_to_end(rows: Table, seed: int) -> tuple[list[Frame], float]:
