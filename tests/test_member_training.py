@@ -318,6 +318,18 @@ def test_class_weights_make_classes_weigh_alike() -> None:
     assert functional.cross_entropy(logits, target, weights) == pytest.approx(float(by_class))
 
 
+def test_balanced_batches_need_no_weights(corpus: Corpus, tmp_path: Path) -> None:
+    """Twice the same remedy would let the rarest class rule."""
+    packed, examples = corpus
+    taught = (examples["subset"] == "train") & (examples["label"] == "normal")
+    few = examples.drop(examples.index[taught][2:])
+    asked = params("yamnet", tmp_path, class_weights=True)
+    weights = set_up(packed, few, asked, None).class_weights
+    assert weights is not None
+    torch.testing.assert_close(weights, torch.tensor([0.75, 3.0, 0.75]))
+    assert set_up(packed, few, replace(asked, balanced=True), None).class_weights is None
+
+
 def test_the_mean_recall_is_not_the_accuracy(corpus: Corpus, tmp_path: Path) -> None:
     packed, examples = corpus
     few = examples[(examples["subset"] != "dev") | (examples["label"] != "normal")]
@@ -467,6 +479,11 @@ def test_published_yamnet_is_fine_tuned(corpus: Corpus, data_dir: Path, tmp_path
         (
             TrainWav2vec2Params,
             {"background": [{"label": "normal", "p": 0.5, "snr_db": [9, 3]}]},
+            r"train_wav2vec2.background\[\].snr_db must be \[low, high\]",
+        ),
+        (
+            TrainWav2vec2Params,
+            {"background": [{"label": "normal", "p": 0.5, "snr_db": ["a", "b"]}]},
             r"train_wav2vec2.background\[\].snr_db must be \[low, high\]",
         ),
         (TrainWav2vec2Params, {"augment": ["noise"]}, r"train_wav2vec2.augment\[\] must be a name"),

@@ -44,5 +44,6 @@ def check_background(background: Sequence[Mapping[str, Any]], name: str) -> None
             raise ValueError(f"{name}[] must have label, p and snr_db, got {own!r}")
         within(f"{name}[].p", own["p"], 0.0, 1.0)
         ratios = own["snr_db"]
-        if not isinstance(ratios, Sequence) or len(ratios) != 2 or not ratios[0] <= ratios[1]:
+        numbers = isinstance(ratios, Sequence) and all(isinstance(r, int | float) for r in ratios)
+        if not numbers or len(ratios) != 2 or not ratios[0] <= ratios[1]:
             raise ValueError(f"{name}[].snr_db must be [low, high], got {ratios!r}")

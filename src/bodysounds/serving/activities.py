@@ -40,7 +40,7 @@ from bodysounds.serving.messages import (
     Watch,
 )
 from bodysounds.serving.meters import Meters
-from bodysounds.serving.store import DatabaseGone, Store
+from bodysounds.serving.store import DatabaseGone, Store, plain
 
 log = logging.getLogger("bodysounds.serving")
 
@@ -104,6 +104,10 @@ class Activities:
             rules = replace(self.model.event_rules, **spec.events)
         except (TypeError, ValueError) as error:
             raise _refused(f"the events' rules cannot be: {error}") from error
+        if "quiet" in spec.events and rules.quiet not in self.model.labels:
+            raise _refused(
+                f"quiet must be one of {', '.join(self.model.labels)}, got {rules.quiet!r}"
+            )
 
         def work(connection: Connection) -> Opened:
             table = tables.streams
@@ -144,7 +148,7 @@ class Activities:
         """Wait for new files; an empty answer after `wait_s`, or where the worker stops."""
         until = time.monotonic() + request.wait_s
         stored = await self._thread(self.store.rows, tables.chunks, request.stream_id)
-        taken = {row["path"] for row in stored} | set(request.taken)
+        taken = {row["path"] for row in stored} | set(map(plain, request.taken))
         while True:
             try:
                 found = await self._thread(
@@ -247,7 +251,7 @@ class Activities:
                 {
                     "stream_id": request.stream_id,
                     "chunk": chunk.index,
-                    "path": chunk.path,
+                    "path": plain(chunk.path),
                     "start_s": start / rate,
                     "duration_s": length / rate,
                     "reason": reason,
@@ -275,6 +279,8 @@ def _looked_at(chunk: NewChunk, request: Probe) -> tuple[int, str | None]:
         length = probe(chunk.path, request.sample_rate)
     except AudioError as error:
         return 0, str(error)
+    except Exception as error:  # it must not cost those beside it theirs
+        return 0, f"{chunk.path} cannot be read ({error})"
     return (length, None) if length else (0, f"{chunk.path} is shorter than one sample")
 
 

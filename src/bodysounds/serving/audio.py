@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from math import gcd
 from pathlib import Path
+from stat import S_ISREG
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,7 @@ import soundfile
 
 from bodysounds.audio.containers import cut_short
 from bodysounds.audio.read import AudioError, decode, resample, to_mono
+from bodysounds.serving.store import plain
 from bodysounds.serving.windows import Piece
 
 Float32s = npt.NDArray[np.float32]
@@ -29,11 +31,16 @@ def probe(path: str, sample_rate: int) -> int:
     Small files are decoded in full; of larger ones the header and its promises are checked.
     Raises AudioError for a file that is missing, no audio, cut short, or holds NaN.
     """
+    if path != plain(path):
+        raise AudioError(f"the name {plain(path)} is no Unicode: give the file another")
     file = Path(path)
     try:
-        size = file.stat().st_size
+        stat = file.stat()
     except OSError as error:
         raise AudioError(f"{path} cannot be opened ({error.strerror}): {AGAIN}") from error
+    if not S_ISREG(stat.st_mode):  # a pipe would keep the worker waiting, a device has no end
+        raise AudioError(f"{path} is no file: send files")
+    size = stat.st_size
     if size > WHOLE_BYTES and not _seekable(path):
         raise AudioError(
             f"{path} is too large ({size / 1e6:.0f} MB) for a format that cannot be entered in the "

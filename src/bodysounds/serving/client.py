@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import csv
 import json
+import signal
 import sys
 import threading
 import time
@@ -32,7 +33,7 @@ from bodysounds.serving.messages import NewChunk, Status, StreamSpec, Totals, ch
 from bodysounds.serving.server import local_server
 from bodysounds.serving.settings import QUEUE, default_address, default_database
 from bodysounds.serving.store import DatabaseGone, Store
-from bodysounds.serving.worker import CannotStart, connect
+from bodysounds.serving.worker import CannotStart, connect, let_go
 from bodysounds.serving.workflow import StreamWorkflow
 
 Handle = WorkflowHandle[StreamWorkflow, Totals]
@@ -103,8 +104,17 @@ async def status(handle: Handle) -> Status:
 
 
 async def _lines() -> AsyncIterator[str]:
-    loop = asyncio.get_running_loop()
-    while line := await loop.run_in_executor(None, sys.stdin.readline):
+    loop, lines = asyncio.get_running_loop(), asyncio.Queue[str]()
+
+    def read() -> None:
+        with suppress(RuntimeError):  # the loop is closed
+            for line in iter(sys.stdin.readline, ""):
+                loop.call_soon_threadsafe(lines.put_nowait, line)
+            loop.call_soon_threadsafe(lines.put_nowait, "")
+
+    # a daemon, which an interrupted client does not wait for
+    threading.Thread(target=read, daemon=True).start()
+    while line := await lines.get():
         if line.strip():
             yield _path(line.strip())
 
@@ -169,6 +179,7 @@ async def _finish(given: argparse.Namespace, client: Client) -> None:
 
 
 def _server(given: argparse.Namespace) -> None:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # its child must not outlive it
     with local_server(given.database, given.port, given.download) as address:
         _say(f"a Temporal server for development listens on {address}; Ctrl-C ends it")
         with suppress(KeyboardInterrupt):
@@ -218,7 +229,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         elif given.command == "server":
             _server(given)
         else:
-            asyncio.run(_with_server(given))
+            asyncio.run(let_go(_with_server(given)))
+    except KeyboardInterrupt:
+        _say("bodysounds-client: interrupted; a stream that has begun goes on until it is finished")
+        raise SystemExit(130) from None
+    except RPCError as error:
+        _say(f"bodysounds-client: the server at {given.address} says: {error.message}")
+        raise SystemExit(2) from None
     except (Failed, CannotStart, DatabaseGone, RuntimeError, ValueError) as error:
         _say(f"bodysounds-client: {error}")
         raise SystemExit(2) from None

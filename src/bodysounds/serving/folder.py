@@ -7,12 +7,13 @@ import time
 from collections.abc import Collection
 
 from bodysounds.serving.messages import NewChunk
+from bodysounds.serving.store import plain
 
 UNFINISHED = (".part", ".tmp", ".crdownload")
 
 
 def new_files(folder: str, taken: Collection[str], settle_s: float, at_most: int) -> list[NewChunk]:
-    """Return the files that are not in `taken`, by name, as chunks numbered from 0.
+    """Return the files that are not in `taken` (as `plain` has them), by name, from number 0.
 
     A file that changed less than `settle_s` seconds ago holds back those behind it. Hidden files
     and names that end as unfinished ones do are passed over. Raises OSError.
@@ -25,13 +26,15 @@ def new_files(folder: str, taken: Collection[str], settle_s: float, at_most: int
             if entry.is_file()
             and not entry.name.startswith(".")
             and not entry.name.endswith(UNFINISHED)
-            and os.path.join(folder, entry.name) not in taken
+            and plain(os.path.join(folder, entry.name)) not in taken
         )
     for name in names[:at_most]:
         path = os.path.join(folder, name)
         stat = os.stat(path)
-        changed_at = max(stat.st_mtime, stat.st_ctime)
-        if settle_s and time.time() - changed_at < settle_s:
+        now = time.time()
+        # a copy may keep the time of a clock that ran ahead
+        changed_at = stat.st_ctime if stat.st_mtime > now else max(stat.st_mtime, stat.st_ctime)
+        if settle_s and now - changed_at < settle_s:
             break
         found.append(NewChunk(len(found), path, changed_at))
     return found

@@ -83,6 +83,8 @@ def check_spec(spec: StreamSpec) -> None:
         )
     if spec.frame_hop_s is not None and not spec.frame_hop_s >= 0.01:
         raise ValueError(f"frame_hop_s must be 0.01 s at least, got {spec.frame_hop_s!r}")
+    if spec.idle_s is not None and not spec.idle_s > 0:
+        raise ValueError(f"idle_s must be above 0, got {spec.idle_s!r}")
     if spec.pace not in ("fast", "real"):
         raise ValueError(f"pace must be fast or real, got {spec.pace!r}")
 

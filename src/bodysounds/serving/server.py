@@ -39,6 +39,8 @@ class DevServer:
 
     def start(self, more: Sequence[str] = ()) -> None:
         """Start the server and wait until it listens. Raises RuntimeError where it doesn't."""
+        if self.listens():
+            raise RuntimeError(f"another program listens on {self.address}: choose another port")
         options = ["--headless", "--ip", "127.0.0.1", "--port", str(self.port)]
         if self.database is not None:
             options += ["--db-filename", str(self.database)]

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event, insert, select
+from sqlalchemy import Connection, Engine, Table, create_engine, event, insert, inspect, select
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import (
     ArgumentError,
@@ -46,19 +46,29 @@ class Store:
             self.engine = _sqlite(self.file) if self.file else _other(self.url, pool)
         except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
             raise ValueError(
-                f"{url!r} is no database that can be used here ({error}): give a URL of SQLAlchemy "
-                "such as sqlite:///results.db, and install its driver"
+                f"{_shown(url)!r} is no database that can be used here ({error}): give a URL of "
+                "SQLAlchemy such as sqlite:///results.db, and install its driver"
             ) from error
 
     def __str__(self) -> str:
         return str(self.file) if self.file else self.url.render_as_string(hide_password=True)
 
     def create(self) -> None:
-        """Create the tables that are missing (and a SQLite file). Raises DatabaseGone."""
+        """Create the tables that are missing (and a SQLite file).
+
+        Raises DatabaseGone, and ValueError for tables that lack a column.
+        """
         with self._gone():
             if self.file:
                 self.file.touch()
             tables.metadata.create_all(self.engine)
+            for table in tables.metadata.sorted_tables:
+                there = {column["name"] for column in inspect(self.engine).get_columns(table.name)}
+                if missing := [column.name for column in table.columns if column.name not in there]:
+                    raise ValueError(
+                        f"the table {table.name} of {self} has no column {missing[0]}, another "
+                        "version made it: give another database"
+                    )
 
     def add(self, table: Table, rows: Sequence[Row]) -> int:
         """Write the rows whose keys are not there yet; return how many. All or none.
@@ -104,6 +114,18 @@ class Store:
                 f"the database {self} cannot be reached or written ({why}): "
                 "bring it back, nothing is lost meanwhile"
             ) from error
+
+
+def plain(text: str) -> str:
+    """Return text as any database can hold it: names of files may be no Unicode."""
+    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
+
+
+def _shown(url: str) -> str:
+    try:
+        return make_url(url).render_as_string(hide_password=True)
+    except ArgumentError:
+        return url
 
 
 def _add(connection: Connection, table: Table, rows: Sequence[Row]) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bodysounds.scoring.events import Event, EventState, Frame, finish, step
 from bodysounds.serving.messages import StreamSpec
@@ -40,7 +40,9 @@ class Timeline:
 
     def wall(self) -> None:
         """Sound is missing here, or the stream has ended."""
-        if not self.walls or self.walls[-1] < self.total:
+        if self.total == self.place.start:  # all that came is in windows: none will end here
+            self.place = replace(self.place, after_gap=self.total > 0)
+        elif not self.walls or self.walls[-1] < self.total:
             self.walls.append(self.total)
 
     def ready(self, there: int) -> bool:

@@ -7,15 +7,17 @@ import asyncio
 import logging
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import fields
 from datetime import timedelta
 from pathlib import Path
 
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
 from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
+from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from bodysounds.serving import logs
@@ -30,6 +32,7 @@ from bodysounds.serving.workflow import StreamWorkflow
 log = logging.getLogger("bodysounds.serving")
 
 WATCHERS = 500
+LET_GO_S = 0.05
 Load = Callable[[str], Model]
 
 
@@ -123,7 +126,8 @@ async def connect(
     until = asyncio.get_running_loop().time() + wait_s
     while True:
         try:
-            return await Client.connect(address, namespace=namespace, runtime=runtime)
+            client = await Client.connect(address, namespace=namespace, runtime=runtime)
+            break
         except RuntimeError as error:
             if asyncio.get_running_loop().time() >= until:
                 raise CannotStart(
@@ -131,6 +135,28 @@ async def connect(
                     "start-dev), or name another with --address or TEMPORAL_ADDRESS"
                 ) from error
             await asyncio.sleep(0.5)
+    try:
+        await client.workflow_service.describe_namespace(
+            DescribeNamespaceRequest(namespace=namespace)
+        )
+    except RPCError as error:
+        if error.status != RPCStatusCode.NOT_FOUND:
+            raise
+        raise CannotStart(
+            f"the server at {address} has no namespace {namespace!r}: name another with --namespace"
+        ) from error
+    return client
+
+
+async def let_go(work: Awaitable[None]) -> None:
+    """Await work with Temporal's client, and leave its threads the time to let go of Python.
+
+    One that hands over an answer while the interpreter ends makes Python abort.
+    """
+    try:
+        await work
+    finally:
+        await asyncio.sleep(LET_GO_S)
 
 
 def _model(settings: WorkerSettings, load: Load) -> Model:
@@ -180,7 +206,7 @@ def main(arguments: Sequence[str] | None = None, load: Load = load_bundle) -> No
     try:
         names = {field.name for field in fields(WorkerSettings)}
         settings = WorkerSettings(**{k: v for k, v in vars(given).items() if k in names})
-        asyncio.run(work(settings, load))
+        asyncio.run(let_go(work(settings, load)))
     except (CannotStart, ValueError) as error:
         sys.stderr.write(f"bodysounds-worker: {error}\n")
         raise SystemExit(2) from None

@@ -222,6 +222,8 @@ class StreamWorkflow:
         try:
             return await self._ask("classify_windows", request, list[Heard], give_up=True)
         except ActivityError as error:
+            if len(windows) > 1:  # one must not cost those beside it theirs
+                return [heard for window in windows for heard in await self._classify([window])]
             given_up = replace(request, given_up=f"it was given up ({said(error)})")
             return await self._ask("classify_windows", given_up, list[Heard])
 

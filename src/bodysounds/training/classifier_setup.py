@@ -104,6 +104,9 @@ def set_up(
     centers = build_centers(params, len(labels), module.dim)
     for part in (module, head, *([] if centers is None else [centers])):
         part.to(device)
+    weights = None
+    if params.class_weights and not params.balanced:  # where they come equally often, they do
+        weights = class_weights(train.labels).to(device)
     rng = np.random.default_rng(params.seed)
     epoch = plan_epoch(train.labels, params.batch_size, params.balanced, rng)
     log.info(
@@ -125,7 +128,7 @@ def set_up(
         optimiser=build_optimiser(params, module, head, built),
         center_optimiser=build_center_optimiser(params, centers),
         augment=augment,
-        class_weights=class_weights(train.labels).to(device) if params.class_weights else None,
+        class_weights=weights,
         device=device,
         bf16=bf16,
         store=store,

@@ -68,8 +68,8 @@ def ask(
     manifest: Table,
     subsets: Table,
     params: PredictParams,
-) -> tuple[Metrics, Table]:
-    """Return a bundle's rule, and what it, its members and the baselines say of each window."""
+) -> Table:
+    """Return what a bundle, its members and the baselines say of each window."""
     from bodysounds.models.ensemble import said_of
     from bodysounds.models.heard import warning_of
     from bodysounds.scoring.classes import rated_examples
@@ -81,5 +81,4 @@ def ask(
             log.warning("%s: %s", name, told)
     wanted = rated_examples(examples, params.max_train, params.seed)
     members = said_of(bundle, waveforms, wanted["segment_id"].tolist())
-    rule = bundle.rule
-    return rule, combined_predictions(rule, members, wanted, examples, descriptors, params)
+    return combined_predictions(bundle.rule, members, wanted, examples, descriptors, params)

@@ -58,7 +58,7 @@ def create_pipeline(members: Sequence[str], folds: int) -> Pipeline:
 
 
 def create_evaluation() -> Pipeline:
-    """bundle, waveforms, examples, descriptors -> rule, predictions."""
+    """bundle, waveforms, examples, descriptors -> predictions."""
     return Pipeline(
         [
             Node(
@@ -72,7 +72,7 @@ def create_evaluation() -> Pipeline:
                     "subsets",
                     "params:predict",
                 ],
-                ["rule", "predictions"],
+                "predictions",
                 name="ask",
             )
         ],
