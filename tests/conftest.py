@@ -133,3 +133,9 @@ def finished_speakers(project_copy: Path) -> FinishedRun:
 def finished_identification(project_copy: Path) -> FinishedRun:
     """`kedro run --env=test --pipeline=speaker_identification`, once for all tests."""
     return finish(project_copy, "speaker_identification")
+
+
+@pytest.fixture(scope="session")
+def finished_screams(project_copy: Path) -> FinishedRun:
+    """`kedro run --env=test --pipeline=cry_scream_ensemble`, once for all tests."""
+    return finish(project_copy, "cry_scream_ensemble")

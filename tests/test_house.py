@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import subprocess
 import sys
 from pathlib import Path
@@ -19,8 +20,8 @@ from bodysounds.corpora.demos import DEMOS
 from bodysounds.pipeline_registry import RECIPES, register_pipelines
 
 ENVIRONMENTS = (
-    "base", "local", "test", "cry_scream", "cryceleb", "donateacry", "emogator", "folder", "voxceleb",
-    "zalo",
+    "base", "local", "test", "cry_scream", "cryceleb", "donateacry", "emogator", "folder",
+    "voxceleb", "zalo",
 )  # fmt: skip
 VERIFICATIONS = ("cry_verification", "speaker_verification")
 STAGES = {
@@ -45,7 +46,13 @@ def config(project_dir: Path, env: str, **runtime: Any) -> OmegaConfigLoader:
     )
 
 
-@pytest.fixture
+@functools.cache
+def parameters_of(project_dir: Path, env: str, **runtime: Any) -> dict[str, Any]:
+    """The parameters of every task, which take a while to read."""
+    return config(project_dir, env, **runtime)["parameters"]
+
+
+@pytest.fixture(scope="module")
 def context(project_dir: Path) -> KedroContext:
     bootstrap_project(project_dir)
     with KedroSession.create(project_dir, env="test") as session:
@@ -98,7 +105,7 @@ def test_every_dataset_is_stored_in_a_layer(name: str, context: KedroContext) ->
 
 @pytest.mark.parametrize("env", ENVIRONMENTS)
 def test_parameters_build_every_stage(env: str, project_dir: Path) -> None:
-    parameters = config(project_dir, env)["parameters"]
+    parameters = parameters_of(project_dir, env)
     for task in VERIFICATIONS:
         for stage, kind in STAGES.items():
             built = kind(**parameters[task][stage])
@@ -108,7 +115,7 @@ def test_parameters_build_every_stage(env: str, project_dir: Path) -> None:
 @pytest.mark.parametrize("task", VERIFICATIONS)
 @pytest.mark.parametrize("stage", STAGES)
 def test_base_spells_out_every_parameter(stage: str, task: str, project_dir: Path) -> None:
-    written = config(project_dir, "base")["parameters"][task][stage]
+    written = parameters_of(project_dir, "base")[task][stage]
     assert set(written) == {field.name for field in dataclasses.fields(STAGES[stage])}
 
 
@@ -123,10 +130,10 @@ def test_one_parameter_on_the_command_line_keeps_the_others(project_dir: Path) -
 @pytest.mark.parametrize("task", VERIFICATIONS)
 @pytest.mark.parametrize("env", ENVIRONMENTS)
 def test_a_corpus_changes_a_recipe_by_its_name(env: str, task: str, project_dir: Path) -> None:
-    recipes = config(project_dir, env)["parameters"][task]["recipes"]
+    recipes = parameters_of(project_dir, env)[task]["recipes"]
     assert set(recipes) >= set(RECIPES)
     for name, written in recipes.items():
-        chosen = config(project_dir, env, recipe=name)["parameters"][task]
+        chosen = parameters_of(project_dir, env, recipe=name)[task]
         assert chosen["train_embedding"] == written
         params.TrainEmbeddingParams(**written)
     # what a corpus asks of ours leaves the published recipes as they are published
@@ -135,7 +142,7 @@ def test_a_corpus_changes_a_recipe_by_its_name(env: str, task: str, project_dir:
 
 
 def test_speakers_have_recipes_of_their_own(project_dir: Path) -> None:
-    parameters = config(project_dir, "base")["parameters"]
+    parameters = parameters_of(project_dir, "base")
     cries, speakers = (parameters[task]["recipes"] for task in VERIFICATIONS)
     assert list(cries) == list(speakers)
     assert cries["aam_baseline"]["train_session"] == "B"
@@ -143,7 +150,7 @@ def test_speakers_have_recipes_of_their_own(project_dir: Path) -> None:
     assert {recipe["train_session"] for recipe in speakers.values()} == {None}
     assert {recipe["validate_session"] for recipe in speakers.values()} == {None}
     # in test, too, a task's recipes are changed apart
-    small = config(project_dir, "test")["parameters"]
+    small = parameters_of(project_dir, "test")
     for task in VERIFICATIONS:
         assert {recipe["channels"] for recipe in small[task]["recipes"].values()} == {16}
 
@@ -172,7 +179,7 @@ def test_raw_comes_from_the_command_line(project_dir: Path) -> None:
 
 
 def test_a_challenge_keeps_its_own_protocol(project_dir: Path) -> None:
-    zalo = config(project_dir, "zalo")["parameters"]["speaker_verification"]
+    zalo = parameters_of(project_dir, "zalo")["speaker_verification"]
     assert zalo["threshold"]["policy"] == "prior"
     assert (zalo["split"]["test_share"], zalo["ingest"]["duplicates"]) == (0.0, "drop")
     catalog = config(project_dir, "voxceleb", trials="H-cleaned")["catalog"]

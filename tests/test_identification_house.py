@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ RECIPES = list(
 )
 
 
+@functools.cache
 def written(env: str, **runtime: Any) -> dict[str, Any]:
     return OmegaConfigLoader(
         str(CONF),

@@ -16,6 +16,7 @@ READS = {
     "cry_verification": ("finished_run", "eer"),
     "speaker_verification": ("finished_speakers", "eer"),
     "speaker_identification": ("finished_identification", "accuracy"),
+    "cry_scream_ensemble": ("finished_screams", "balanced_accuracy"),
 }
 
 

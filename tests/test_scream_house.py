@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import pickle
 from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
@@ -35,6 +36,7 @@ CONF = Path(__file__).resolve().parents[1] / "conf"
 ENVIRONMENTS = sorted(path.name for path in CONF.iterdir() if (path / "globals.yml").is_file())
 
 
+@functools.cache
 def written(env: str, **runtime: Any) -> dict[str, Any]:
     return OmegaConfigLoader(
         str(CONF),

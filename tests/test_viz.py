@@ -23,10 +23,14 @@ VERIFICATION = (
 IDENTIFICATION = (
     "ingest", "split_closed", "featurize", "train_classifier", "predict", "report_classes",
 )  # fmt: skip
+SCREAMS = (
+    "ingest", "split_sources", "featurize", "yamnet", "wav2vec2", "ensemble", "report_classes",
+)  # fmt: skip
 STAGES = {
     "cry_verification": VERIFICATION,
     "speaker_verification": VERIFICATION,
     "speaker_identification": IDENTIFICATION,
+    "cry_scream_ensemble": SCREAMS,
 }
 SWITCHES = (
     "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync "
@@ -35,7 +39,11 @@ SWITCHES = (
 
 
 @pytest.fixture(scope="module")
-def build(finished_run: FinishedRun, finished_identification: FinishedRun) -> Iterator[Path]:
+def build(
+    finished_run: FinishedRun,
+    finished_identification: FinishedRun,
+    finished_screams: FinishedRun,
+) -> Iterator[Path]:
     """The static site of `kedro viz build --include-previews`."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KEDRO_ENV", "test")
@@ -95,9 +103,31 @@ def test_the_stages_are_the_rooms(build: Path, task: str) -> None:
     assert all(rooms[room]["children"] for room in rooms)
 
 
+@pytest.mark.parametrize(("own", "other"), [("yamnet", "wav2vec2"), ("wav2vec2", "yamnet")])
+def test_the_members_are_branches(build: Path, own: str, other: str) -> None:
+    drawn = graph_of(build, "cry_scream_ensemble")
+    nodes = {node["id"]: node for node in drawn["nodes"]}
+    room = [f"cry_scream_ensemble.{own}"]
+    reads: dict[str, list[str]] = {
+        name: []
+        for name, node in nodes.items()
+        if node["type"] == "task" and node["modular_pipelines"] == room
+    }
+    for edge in drawn["edges"]:
+        if edge["target"] in reads:
+            reads[edge["target"]].append(nodes[edge["source"]]["name"])
+    told = {nodes[task]["name"]: names for task, names in reads.items()}
+    folds = {f"fold_{number}" for number in range(3)}
+    assert set(told) == {"train", *folds, "predict_windows", "draw_training"}
+    assert not [name for names in told.values() for name in names if other in name]
+    # the folds and the training wait for nothing that the room makes
+    waits = [name for task in ("train", *folds) for name in told[task]]
+    assert not [name for name in waits if name.startswith(f"{room[0]}.")]
+
+
 def test_every_dataset_of_every_pipeline_lies_in_a_layer(build: Path) -> None:
     pipelines = [path.name for path in (build / "api" / "pipelines").iterdir()]
-    assert len(pipelines) >= 11
+    assert len(pipelines) >= 13
     for pipeline in pipelines:
         drawn = graph_of(build, pipeline)
         datasets = [node for node in drawn["nodes"] if node["type"] == "data"]
@@ -109,7 +139,12 @@ def test_every_dataset_of_every_pipeline_lies_in_a_layer(build: Path) -> None:
 
 @pytest.mark.browser
 @pytest.mark.parametrize(
-    ("task", "figure"), [("cry_verification", "det"), ("speaker_identification", "confusion")]
+    ("task", "figure"),
+    [
+        ("cry_verification", "det"),
+        ("speaker_identification", "confusion"),
+        ("cry_scream_ensemble", "reliability"),
+    ],
 )
 def test_the_rooms_open_and_show_metrics_and_a_figure(
     address: str, chromium: Any, task: str, figure: str
