@@ -180,7 +180,8 @@ class Activities:
         ]
         added = await self._thread(self.store.add, tables.windows, rows)
         self.meters.windows.add(added)
-        for row in rows:
+        # a second try of an activity whose rows are there counts nothing twice
+        for row in rows if added else []:
             self.meters.latency.record(max(0.0, stored_at - row["ready_at"]))
             fields = {key: row[key] for key in ("window", "label", "confidence", "reason")}
             if row["reason"] is not None:
