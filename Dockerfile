@@ -1,5 +1,4 @@
-# Worker and client of docs/serving.md. For a smaller image of a machine without a GPU give pip the
-# index of torch's CPU builds: --build-arg PIP_OPTIONS="--extra-index-url ..."
+# Worker and client of docs/serving.md.
 FROM python:3.11-slim
 
 RUN apt-get update \
@@ -7,11 +6,10 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --uid 1000 --create-home bodysounds
 
-ARG PIP_OPTIONS=""
 WORKDIR /app
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY src src
-RUN pip install --no-cache-dir $PIP_OPTIONS --constraint constraints.txt ".[serving]"
+RUN pip install --no-cache-dir --constraint constraints.txt ".[serving]"
 
 USER bodysounds
 WORKDIR /data

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -14,7 +15,7 @@ CHOICES = ("dev_accuracy", "dev_balanced_accuracy", "dev_loss")
 
 
 @dataclass(frozen=True)
-class TrainBaseParams:
+class TrainBaseParams(ABC):
     """What of a network learns and by which losses and batches, how fast and how long."""
 
     stage: ClassVar[str]
@@ -114,9 +115,9 @@ class TrainBaseParams:
         check_schedule(self.schedule, self.learning_rate, self.stage)
 
     @property
+    @abstractmethod
     def start(self) -> str | None:
         """Path or name of the weights to start from; None: random ones."""
-        raise NotImplementedError
 
     def choices(self, **rules: tuple[object, ...]) -> None:
         """Raise ValueError where a field is none of what is allowed."""
