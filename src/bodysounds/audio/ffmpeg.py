@@ -43,8 +43,7 @@ def decode_with_ffmpeg(data: bytes, name: str, why: str) -> tuple[npt.NDArray[np
                 "install ffmpeg (apt install ffmpeg, brew install ffmpeg)"
             )
         raise ValueError(
-            f"{name} is not audio that can be read: give wav, flac, ogg or mp3, or take its row "
-            "out of the table"
+            f"{name} is not audio that can be read: give wav, flac, ogg or mp3, or leave it out"
         )
     # a file and not a pipe: the index of an mp4 often stands at its end
     with tempfile.NamedTemporaryFile(suffix=f".{ending or 'bin'}") as file:
@@ -63,6 +62,6 @@ def decode_with_ffmpeg(data: bytes, name: str, why: str) -> tuple[npt.NDArray[np
         said = done.stderr.decode(errors="replace").replace(file.name, name).strip().splitlines()
         raise ValueError(
             f"{name} is not audio that can be read ({said[-1] if said else error}): copy it again "
-            "or take its row out of the table"
+            "or leave it out"
         ) from error
     return samples, int(rate)

@@ -19,7 +19,7 @@ Source: TypeAlias = bytes | str | os.PathLike[str] | BinaryIO
 Float32s = npt.NDArray[np.float32]
 
 OWN_FORMATS = (b"RIFF", b"RF64", b"fLaC", b"OggS", b"FORM", b"ID3")
-AGAIN = "copy it again or take its row out of the table"
+AGAIN = "copy it again or leave it out"
 SLACK_FRAMES = 1152  # mp3 encoders disagree by up to one frame about padding
 
 
@@ -48,7 +48,7 @@ def decode(source: Source, name: str | None = None) -> tuple[Float32s, int]:
         bad = int((~np.isfinite(samples)).sum())
         raise AudioError(
             f"{name} holds {bad} samples that are NaN or infinite: export it again as PCM, "
-            "or take its row out of the table"
+            "or leave it out"
         )
     return samples, rate
 
@@ -90,7 +90,7 @@ def check_usable(
         level = f"{20 * np.log10(peak):.1f} dBFS" if peak else "digital zero"
         raise AudioError(
             f"{name} is silent, its peak is {level} and ingest.silence_dbfs = {silence_dbfs:g}: "
-            "take its row out of the table, or lower that level"
+            "leave it out, or lower that level"
         )
 
 
