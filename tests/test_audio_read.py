@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from bodysounds.audio.read import AudioError, check_usable, decode, read_audio
+from bodysounds.audio.read import AudioError, check_usable, decode, file_bytes, read_audio
 
 RATE = 16_000
 
@@ -191,3 +191,8 @@ def test_real_ffmpeg_reads_what_libsndfile_does_not() -> None:
     samples, rate = decode(made, "a.aac")
     assert rate == RATE
     assert len(samples) == pytest.approx(RATE, abs=4096)
+
+
+def test_a_name_that_no_file_has_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(AudioError, match=r"'a\\x00b.wav' can be no file's name: correct the table"):
+        file_bytes(tmp_path / "a\0b.wav", "a\0b.wav")

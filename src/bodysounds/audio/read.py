@@ -104,6 +104,8 @@ def file_bytes(path: Path, name: str) -> bytes:
         ) from error
     except OSError as error:
         raise AudioError(f"{name} cannot be opened ({error.strerror}): check its rights") from error
+    except ValueError as error:  # a NUL
+        raise AudioError(f"{name!r} can be no file's name: correct the table") from error
 
 
 def _decode(data: bytes, name: str) -> tuple[Float32s, int]:
