@@ -180,10 +180,10 @@ async def _finish(given: argparse.Namespace, client: Client) -> None:
 
 def _server(given: argparse.Namespace) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # its child must not outlive it
-    with local_server(given.database, given.port, given.download) as address:
+    served = local_server(given.database, given.port, given.download)
+    with served as address, suppress(KeyboardInterrupt):
         _say(f"a Temporal server for development listens on {address}; Ctrl-C ends it")
-        with suppress(KeyboardInterrupt):
-            threading.Event().wait()
+        threading.Event().wait()
 
 
 def _results(given: argparse.Namespace) -> None:
