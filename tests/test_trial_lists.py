@@ -135,7 +135,7 @@ def test_repeated_trials_have_ids_of_their_own(tmp_path: Path) -> None:
         ("audio_1,audio_2\n", None, r"holds no trial"),
         ("audio_1,audio_2\na,\n", None, r"no audio_2 on 1 lines \(the first is line 2\)"),
         ("audio_1,audio_2\na,b\na,b,1\n", None, r"cannot be read .*line 3"),
-        ("audio_1,audio_2\na,b,1\na,c,1\n", None, r"more cells on its lines than names on its first"),
+        ("audio_1,audio_2\na,b,1\na,c,1\n", None, r"more cells on its lines than names"),
         ("audio_1,audio_2,label\na,b,yes\n", None, r"'yes' in column 'label' \(line 2\)"),
         ("enrol,test,subset\na,b,holdout\n", None, r"'holdout' in column 'subset' \(line 2\)"),
         ("enrol,test\na,b\n", "zalo", r"no column 'audio_1', 'audio_2'"),
