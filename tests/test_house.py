@@ -21,7 +21,7 @@ from bodysounds.pipeline_registry import RECIPES, register_pipelines
 
 ENVIRONMENTS = (
     "base", "local", "test", "cry_scream", "cryceleb", "donateacry", "emogator", "folder",
-    "voxceleb", "zalo",
+    "icbhi", "voxceleb", "zalo",
 )  # fmt: skip
 VERIFICATIONS = ("cry_verification", "speaker_verification")
 STAGES = {

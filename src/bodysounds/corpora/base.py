@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -64,6 +64,8 @@ class Listing:
     """segment_id, recording_id, start_s, end_s, label; None where nothing is cut."""
     submission_format: Table | None = None
     """The rows (id, score) of the challenge's sample submission, where there is one."""
+    rejected: Table | None = None
+    """path, reason of the recordings that cannot be used, known before any is opened."""
 
 
 def text(values: Any) -> pd.Series[str]:
@@ -80,19 +82,20 @@ def text(values: Any) -> pd.Series[str]:
     return column.astype("str")
 
 
-def recordings_table(columns: Mapping[Any, Any]) -> Table:
+def recordings_table(columns: Mapping[Any, Any], extra: Sequence[str] = ()) -> Table:
     """Return the recordings of a listing, every column present and typed.
 
     `columns` maps names of the manifest to values, one per recording; recording_id, subject_id and
     path are required. group_id defaults to subject_id, and to the recording where that is unknown;
-    codec defaults to the file's ending. Raises ValueError for a column that is missing, an id that
+    codec defaults to the file's ending. `extra` names columns of text which only this corpus has;
+    they stand last, and in the manifest. Raises ValueError for a column that is missing, an id that
     was read as a number, or a repeated recording_id or path.
     """
     table = pd.DataFrame(dict(columns))
     for name in ("recording_id", "subject_id", "path"):
         if name not in table:
             raise ValueError(f"a listing of recordings needs the column {name!r}, there is none")
-    for name in TEXT_COLUMNS:
+    for name in (*TEXT_COLUMNS, *extra):
         table[name] = text(table[name]) if name in table else pd.Series(np.nan, table.index, "str")
     for name in NUMBER_COLUMNS:
         table[name] = table[name].astype("float64") if name in table else np.nan
@@ -101,7 +104,7 @@ def recordings_table(columns: Mapping[Any, Any]) -> Table:
     table["codec"] = table["codec"].fillna(endings)
     refuse_repeated(table["recording_id"], "recording_id")
     refuse_repeated(table["path"], "file_name")
-    return table[[*TEXT_COLUMNS, *NUMBER_COLUMNS]].reset_index(drop=True)
+    return table[[*TEXT_COLUMNS, *NUMBER_COLUMNS, *extra]].reset_index(drop=True)
 
 
 def refuse_repeated(values: pd.Series[str], name: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 from bodysounds.corpora.base import Listing, some, whole_recordings
+from bodysounds.corpora.lengths import cut_to_length
 from bodysounds.types import Table
 
 logger = logging.getLogger(__name__)
@@ -14,14 +15,15 @@ def drop_lost(listing: Listing, manifest: Table) -> tuple[Table, Table, Table]:
     """Return (segments, sides, listed_trials) without what lost its recordings.
 
     A side keeps the recordings that are left; a trial goes when one of its sides has none. What is
-    lost is logged. Where the corpus cuts nothing, each recording is one segment.
+    lost is logged. Where the corpus cuts nothing, each recording is one segment; where it does, a
+    segment ends with its recording at the latest.
     """
     kept = set(manifest["recording_id"])
     if listing.segments is None:
         segments = whole_recordings(manifest)
     else:
         there = listing.segments["recording_id"].isin(kept)
-        segments = listing.segments[there].reset_index(drop=True)
+        segments = cut_to_length(listing.segments[there], manifest)
     sides = listing.sides[listing.sides["recording_id"].isin(kept)].reset_index(drop=True)
     names = set(sides["side_id"])
     lost = sorted(set(listing.sides["side_id"]) - names)

@@ -13,6 +13,7 @@ import pandas as pd
 from bodysounds.audio.parallel import ordered_map
 from bodysounds.audio.read import AudioError, check_usable, decode, file_bytes
 from bodysounds.corpora.base import Corpus, Listing, some
+from bodysounds.corpora.lengths import last_segments, past_the_end
 from bodysounds.params import IngestParams
 from bodysounds.progress import track
 from bodysounds.types import Table
@@ -56,20 +57,27 @@ class Probed(NamedTuple):
 def probe(corpus: Corpus, listing: Listing, params: IngestParams) -> tuple[Table, Table]:
     """Return (manifest, rejected): the recordings that can be used, and path and reason of others.
 
-    Every file is read and decoded in full, in threads. Raises ValueError where more than
-    `params.max_rejected_share` of the files is rejected.
+    Every file is read and decoded in full, in threads; the columns that only this corpus has stand
+    last in the manifest. Raises ValueError where more than `params.max_rejected_share` of the files
+    is rejected, those that the reader rejected among them.
     """
     paths = listing.recordings["path"].tolist()
+    last = last_segments(listing)
 
     def work(path: str) -> Probed:
-        return probe_file(Path(corpus.root), path, params)
+        probed = probe_file(Path(corpus.root), path, params)
+        late = "" if probed.reason else past_the_end(path, last.get(path), probed.duration_s)
+        return probed._replace(reason=late) if late else probed
 
     found = list(track(ordered_map(work, paths, params.workers), "reading", total=len(paths)))
     reasons = np.array([one.reason for one in found], dtype=object)
     bad = reasons != ""
     rejected = pd.DataFrame({"path": np.array(paths, dtype=object)[bad], "reason": reasons[bad]})
     rejected = rejected.astype("str")
-    _judge(rejected, len(paths), params.max_rejected_share)
+    if listing.rejected is not None:
+        rejected = pd.concat([listing.rejected, rejected], ignore_index=True)
+    n_files = len(paths) + len(rejected) - int(bad.sum())
+    _judge(rejected, n_files, params.max_rejected_share)
     good = [one for one in found if not one.reason]
     clipped = [p for p, one in zip(paths, found, strict=True) if one.clipped_share > CLIPPED_SHARE]
     if clipped:
@@ -82,7 +90,8 @@ def probe(corpus: Corpus, listing: Listing, params: IngestParams) -> tuple[Table
     manifest["duration_s"] = np.array([one.duration_s for one in good], dtype=np.float64)
     manifest["sample_rate"] = np.array([one.sample_rate for one in good], dtype=np.int64)
     manifest["sha256"] = pd.Series([one.sha256 for one in good], dtype="str")
-    return manifest[list(MANIFEST_COLUMNS)], rejected
+    extra = [name for name in manifest.columns if name not in MANIFEST_COLUMNS]
+    return manifest[[*MANIFEST_COLUMNS, *extra]], rejected
 
 
 def probe_file(root: Path, path: str, params: IngestParams) -> Probed:

@@ -11,6 +11,7 @@ from bodysounds.corpora.cry_scream import read_manifest
 from bodysounds.corpora.cryceleb import read_cryceleb
 from bodysounds.corpora.donateacry import read_donateacry
 from bodysounds.corpora.emogator import read_emogator
+from bodysounds.corpora.icbhi import read_icbhi
 from bodysounds.corpora.table import read_table
 from bodysounds.corpora.voxceleb import read_voxceleb
 from bodysounds.corpora.zalo import read_zalo
@@ -21,6 +22,7 @@ READERS: Mapping[str, Callable[..., Listing]] = {
     "emogator": read_emogator,
     "voxceleb": read_voxceleb,
     "zalo": read_zalo,
+    "icbhi": read_icbhi,
     "table": read_table,
     "manifest": read_manifest,
 }
