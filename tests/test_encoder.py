@@ -127,7 +127,8 @@ def test_what_is_no_encoder_is_refused_in_a_sentence(tmp_path: Path) -> None:
         ("shape", r"weight 'fc.conv.bias' of shape \(3,\) where its architecture has \(8,\)"),
         (
             "name",
-            "architecture must be ecapa or backend or resnet18 or yamnet or wav2vec2, got 'resnet'",
+            "architecture must be ecapa or backend or resnet18 or yamnet or wav2vec2 or cnn6 or "
+            "cnn10 or cnn14, got 'resnet'",
         ),
     ],
 )

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bodysounds.cry_scream import CryScreamClassifier as CryScreamClassifier
+    from bodysounds.respiratory import RespiratoryClassifier as RespiratoryClassifier
 
 __version__ = "0.1.0"
 
-_HOME = {"CryScreamClassifier": "cry_scream"}
+_HOME = {"CryScreamClassifier": "cry_scream", "RespiratoryClassifier": "respiratory"}
 
 
 def __getattr__(name: str) -> Any:

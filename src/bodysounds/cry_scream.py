@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from numbers import Real
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from bodysounds.audio.read import Source, decode, resample, to_mono
+from bodysounds.audio.read import Source, resample, to_mono
 from bodysounds.models.ensemble import Ensemble, load_ensemble
 from bodysounds.scoring.events import Event, Frame, events_of
-from bodysounds.scoring.frames import check_waveform, frames, unusable
-
-LOWEST_RATE, HIGHEST_RATE = 1000, 768_000
+from bodysounds.scoring.frames import frames, unusable
+from bodysounds.scoring.given import given_samples
 
 Float32s = npt.NDArray[np.float32]
 
@@ -78,7 +76,7 @@ class CryScreamClassifier:
         result says which. Raises ValueError for what is no audio, is cut short or holds NaN, and
         for an array without its rate.
         """
-        samples, rate = _samples(recording, sample_rate)
+        samples, rate = given_samples(recording, sample_rate)
         ensemble, limits = self.ensemble, self.ensemble.rule["usable"]
         # each channel: their mean may be softer than full scale
         reasons = [unusable(channel, rate, limits) for channel in samples.T]
@@ -124,30 +122,3 @@ class CryScreamClassifier:
             )
             for start, row, on, doubt in zip(starts, table, loud, unsure, strict=True)
         ]
-
-
-def _samples(recording: Source | npt.NDArray[Any], sample_rate: int | None) -> tuple[Float32s, int]:
-    """Return samples (n, channels), full scale 1, and their rate."""
-    if not isinstance(recording, np.ndarray):
-        return decode(recording)
-    # a rate in kHz, by mistake, would be converted to a thousand times as many samples
-    if not isinstance(sample_rate, Real) or not LOWEST_RATE <= sample_rate <= HIGHEST_RATE:
-        raise ValueError(
-            f"an array needs its sample_rate in Hz, from {LOWEST_RATE} to {HIGHEST_RATE}, got "
-            f"{sample_rate!r}"
-        )
-    array = recording
-    if array.dtype.kind not in "iuf":
-        raise ValueError(f"samples are integers or floats, got an array of {array.dtype}")
-    if array.ndim not in (1, 2) or not array.size:
-        raise ValueError(f"an array of samples is (n,) or (n, channels), n > 0, got {array.shape}")
-    if array.dtype.kind in "iu":
-        half = 2.0 ** (8 * array.dtype.itemsize - 1)
-        array = array / half - (1.0 if array.dtype.kind == "u" else 0.0)
-    columns = array[:, None] if array.ndim == 1 else array
-    if columns.shape[1] > len(columns):
-        raise ValueError(
-            f"an array of samples is (n, channels), got {array.shape}, more channels than samples: "
-            "give it transposed"
-        )
-    return np.stack([check_waveform(column) for column in columns.T], axis=1), int(sample_rate)

@@ -10,8 +10,8 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from bodysounds.audio.fills import AROUND, fit_length
 from bodysounds.audio.packed import Packed
-from bodysounds.audio.stft_image import fit_length
 from bodysounds.types import Ints
 
 Int16s = npt.NDArray[np.int16]
@@ -49,8 +49,8 @@ def clips(
     n_samples : int
         Of a clip; a shorter recording is filled as `fit_length` says.
     rng : Generator, optional
-        Draws where a clip starts, and where in a shorter recording its repetition does. None takes
-        the first n_samples.
+        Draws where a clip starts, and where in a shorter recording its repetition does (not of
+        `zeros` and `reflect`, which begin with the recording). None takes the first n_samples.
     """
     pieces = []
     for first, count in spans.tolist():
@@ -58,7 +58,7 @@ def clips(
         if rng is not None and count > n_samples:
             start = int(rng.integers(count - n_samples + 1))
         piece = samples[first + start : first + min(start + n_samples, count)]
-        if rng is not None and count < n_samples and fill == "repeat":
+        if rng is not None and count < n_samples and fill in AROUND:
             piece = np.roll(piece, -int(rng.integers(count)))
         # a copy: torch takes no memory that it must not write to
         pieces.append(fit_length(torch.from_numpy(np.array(piece)[None]), n_samples, fill))

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from bodysounds.audio.fills import fit_length as fit_length
+
 NAME = "stft_image"
 FILLS = ("repeat", "zeros")
 NORMALISATIONS = ("min_max", "per_frequency")
@@ -14,31 +16,6 @@ CHANNELS = 3
 FLOOR = 1e-5
 # of the standard deviation of a row that does not change, and of the range of an even image
 SMALLEST = 1e-5
-
-
-def fit_length(waveforms: Tensor, n_samples: int, fill: str) -> Tensor:
-    """Return the first n_samples of each waveform; shorter ones are filled at the end.
-
-    Parameters
-    ----------
-    waveforms : (batch, samples), of any dtype
-    n_samples : int
-    fill : `repeat` or `zeros`
-        What follows a shorter one: itself, again and again, or silence. Silence shows the network
-        how long a recording is, which may tell speakers apart by their habits of recording.
-
-    Returns (batch, n_samples) of the same dtype. Raises ValueError for no samples or another fill.
-    """
-    if fill not in FILLS:
-        raise ValueError(f"fill must be one of {', '.join(FILLS)}, got {fill!r}")
-    length = waveforms.shape[-1]
-    if not length:
-        raise ValueError("a waveform has no samples: leave empty recordings out")
-    if length >= n_samples:
-        return waveforms[:, :n_samples]
-    if fill == "zeros":
-        return functional.pad(waveforms, (0, n_samples - length))
-    return waveforms.repeat(1, -(-n_samples // length))[:, :n_samples]
 
 
 class StftImage(nn.Module):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from torch import Tensor, nn
 
 from bodysounds.audio.frontends import front_end, mean_normalise
+from bodysounds.audio.log_mel import NAME as LOG_MEL
+from bodysounds.audio.log_mel import LogMel
 from bodysounds.audio.stft_image import NAME as STFT_IMAGE
 from bodysounds.audio.stft_image import StftImage
 from bodysounds.audio.waveform import NAME as WAVEFORM
@@ -16,6 +19,8 @@ from bodysounds.audio.yamnet_log_mel import NAME as YAMNET_LOG_MEL
 from bodysounds.audio.yamnet_log_mel import YamnetLogMel
 from bodysounds.models.backend import build_backend
 from bodysounds.models.ecapa import build_ecapa
+from bodysounds.models.panns import CHANNELS as PANNS
+from bodysounds.models.panns import build_panns, panns_dim
 from bodysounds.models.resnet import build_resnet18, resnet18_dim
 from bodysounds.models.wav2vec2 import build_wav2vec2, wav2vec2_dim
 from bodysounds.models.yamnet import build_yamnet, yamnet_dim
@@ -26,13 +31,20 @@ BODIES: Mapping[str, Callable[..., nn.Module]] = {
     "resnet18": build_resnet18,
     "yamnet": build_yamnet,
     "wav2vec2": build_wav2vec2,
+    **{name: partial(build_panns, name) for name in PANNS},
 }
-HEARS = {"resnet18": STFT_IMAGE, "yamnet": YAMNET_LOG_MEL, "wav2vec2": WAVEFORM}
+HEARS = {
+    "resnet18": STFT_IMAGE,
+    "yamnet": YAMNET_LOG_MEL,
+    "wav2vec2": WAVEFORM,
+    **dict.fromkeys(PANNS, LOG_MEL),
+}
 """Bodies with a front end of their own; the others read log-mel features."""
 OWN: Mapping[str, Callable[..., nn.Module]] = {
     STFT_IMAGE: StftImage,
     YAMNET_LOG_MEL: YamnetLogMel,
     WAVEFORM: Waveform,
+    LOG_MEL: LogMel,
 }
 """Front ends that normalise, if at all, by themselves."""
 
@@ -58,7 +70,7 @@ class EmbeddingNetwork(nn.Module):
     def features(self, waveforms: Tensor) -> Tensor:
         """Return what the body reads; which of these it is, the front end says.
 
-        Mean-normalised features (batch, frames, n_mels), normalised images (batch, 3, size, size),
+        Normalised features (batch, frames, n_mels), normalised images (batch, 3, size, size),
         log-mel patches (batch, patches, 96, 64), or waveforms (batch, samples).
         """
         features: Tensor = self.front_end(waveforms)
@@ -124,6 +136,8 @@ def embedding_dim(architecture: Mapping[str, Any]) -> int:
         return yamnet_dim(architecture.get("width", 1.0))
     if name == "wav2vec2":
         return wav2vec2_dim(architecture.get("config", {}))
+    if name in PANNS:
+        return panns_dim(name, architecture.get("width", 1.0))
     return int(architecture["dim"])
 
 

@@ -11,6 +11,7 @@ RESNET18 = {
     "embedding": ("project.",),
 }
 YAMNET = {"stem": ("stem.",), **{f"block_{k}": (f"block_{k}.",) for k in range(1, 14)}}
+PANNS_BLOCKS = {"cnn6": 4, "cnn10": 4, "cnn14": 6}
 
 
 def wav2vec2_stages(config: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
@@ -30,14 +31,23 @@ def wav2vec2_stages(config: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     }
 
 
+def panns_stages(architecture: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """Return the stages of a PANN: see `stages_of`."""
+    names = [f"conv_block{k}" for k in range(1, PANNS_BLOCKS[architecture["name"]] + 1)]
+    if architecture.get("input_norm", True):
+        names.insert(0, "bn0")
+    return {name: (f"{name}.",) for name in names}
+
+
 def stages_of(architecture: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     """Return what the names of each stage's weights begin with, lowest stage first.
 
     Of `ecapa`: block_0 to block_<depth>, join (of the blocks' outputs), pooling, embedding; of
     `resnet18`: stem, layer1 to layer4, and the embedding's linear layer, which not all have; of
     `yamnet`: stem, block_1 to block_13; of `wav2vec2`: feature_encoder (the convolutions),
-    projection (with the place of each frame), layer_0 and so on, projector. Raises ValueError for
-    another architecture.
+    projection (with the place of each frame), layer_0 and so on, projector; of `cnn6`, `cnn10` and
+    `cnn14`: bn0, where it has one, and conv_block1 to conv_block4, of cnn14 conv_block6. Raises
+    ValueError for another architecture.
     """
     name = architecture["name"]
     if name == "wav2vec2":
@@ -46,9 +56,12 @@ def stages_of(architecture: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
         return dict(RESNET18)
     if name == "yamnet":
         return dict(YAMNET)
+    if name in PANNS_BLOCKS:
+        return panns_stages(architecture)
     if name != "ecapa":
+        known = ("ecapa", "resnet18", "yamnet", "wav2vec2", *PANNS_BLOCKS)
         raise ValueError(
-            f"architecture must be ecapa, resnet18, yamnet or wav2vec2 to have stages, got {name!r}"
+            f"architecture must be one of {', '.join(known)} to have stages, got {name!r}"
         )
     blocks = {f"block_{k}": (f"blocks.{k}.",) for k in range(int(architecture["depth"]) + 1)}
     top = {"join": ("mfa.",), "pooling": ("asp.", "asp_bn."), "embedding": ("fc.",)}
