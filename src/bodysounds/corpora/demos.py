@@ -10,6 +10,7 @@ from typing import Any
 from bodysounds.corpora.base import Corpus
 from bodysounds.corpora.demo import DemoParams, synthesise
 from bodysounds.corpora.demo_cry_scream import CryScreamParams, synthesise_cry_scream
+from bodysounds.corpora.demo_respiratory import RespiratoryParams, synthesise_respiratory
 from bodysounds.corpora.demo_speakers import SpeakersParams
 from bodysounds.corpora.demo_voxceleb import synthesise_voxceleb
 from bodysounds.corpora.demo_zalo import ZaloParams, synthesise_zalo
@@ -29,6 +30,7 @@ DEMOS: Mapping[str, Demo] = {
     "speaker_verification": Demo(ZaloParams, synthesise_zalo, "zalo"),
     "speaker_identification": Demo(SpeakersParams, synthesise_voxceleb, "voxceleb"),
     "cry_scream_ensemble": Demo(CryScreamParams, synthesise_cry_scream, "manifest"),
+    "respiratory_scl": Demo(RespiratoryParams, synthesise_respiratory, "icbhi"),
 }
 
 
