@@ -14,11 +14,16 @@ Float32s = npt.NDArray[np.float32]
 
 
 @lru_cache(maxsize=8)
-def mel_filters(n_fft: int, sample_rate: int, n_mels: int = N_MELS) -> Float32s:
-    """Return triangular filters, HTK mel scale, 0 to half the rate: (n_fft // 2 + 1, n_mels)."""
+def mel_filters(
+    n_fft: int, sample_rate: int, n_mels: int = N_MELS, f_min: float = 0.0, f_max: float = 0.0
+) -> Float32s:
+    """Return triangular filters, HTK mel scale, f_min to f_max (Hz): (n_fft // 2 + 1, n_mels).
+
+    f_max 0 is half the rate.
+    """
     bins = np.linspace(0, sample_rate / 2, n_fft // 2 + 1)
-    top = 2595 * np.log10(1 + sample_rate / 2 / 700)
-    edges = 700 * (10 ** (np.linspace(0, top, n_mels + 2) / 2595) - 1)
+    low_mel, top_mel = (2595 * np.log10(1 + hz / 700) for hz in (f_min, f_max or sample_rate / 2))
+    edges = 700 * (10 ** (np.linspace(low_mel, top_mel, n_mels + 2) / 2595) - 1)
     low, mid, high = edges[:-2], edges[1:-1], edges[2:]
     rising = (bins[:, None] - low) / (mid - low)
     falling = (high - bins[:, None]) / (high - mid)

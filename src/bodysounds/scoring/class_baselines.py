@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bodysounds.params.predict import PredictParams
+from bodysounds.scoring.class_weights import class_weights
 from bodysounds.scoring.classes import hashed_rows
 from bodysounds.types import Array, Floats, Table
 
@@ -41,18 +42,24 @@ def property_features(descriptors: Table, names: Sequence[str], train: Array) ->
 
     With squares a linear model can single out a class in the middle of a property.
     """
-    standard = _standardised(descriptors[list(names)].to_numpy(np.float64), train)
+    standard = standardised(descriptors[list(names)].to_numpy(np.float64), train)
     return np.hstack([standard, standard**2])
 
 
-def _standardised(values: Floats, train: Array) -> Floats:
+def standardised(values: Floats, train: Array) -> Floats:
+    """Return columns with mean 0 and deviation 1 over the rows `train`; what is even there is 0."""
     spread = values[train].std(axis=0)
     standard: Floats = (values - values[train].mean(axis=0)) / np.where(spread > 0, spread, 1.0)
     return standard
 
 
 def logistic(
-    features: Floats, examples: Table, wanted: Table, classes: Sequence[str], params: PredictParams
+    features: Floats,
+    examples: Table,
+    wanted: Table,
+    classes: Sequence[str],
+    params: PredictParams,
+    c: float = 1.0,
 ) -> Floats:
     """Return log-probabilities (n_wanted, n_classes) by logistic regression on the train examples.
 
@@ -62,6 +69,8 @@ def logistic(
         Standardised here by train.
     examples, wanted : Table
         segment_id, label and subset; `wanted` are some of the examples.
+    c : float
+        Inverse of the penalty on the weights; lower trusts the features less.
 
     A class without train example gets the probability of the rarest prediction, never the first
     place. Raises ValueError where the features are not finite.
@@ -76,12 +85,17 @@ def logistic(
     train = ids[(examples["subset"] == "train").to_numpy()]
     # in alphabetical order, so that no rounding depends on that of the rows
     fit = ids[hashed_rows(train, params.max_fit, params.seed)].sort_values().index.to_numpy()
-    standard = _standardised(features, fit)
-    weight = "balanced" if params.balanced else None
-    model = LogisticRegression(max_iter=params.max_iterations, class_weight=weight)
+    standard = standardised(features, fit)
+    labels = examples["label"].to_numpy(object)[fit].astype(str)
+    weight = None
+    if params.balanced:
+        names, n = np.unique(labels, return_counts=True)
+        counts = dict(zip(names.tolist(), n.tolist(), strict=True))
+        weight = class_weights(counts, params.weigh, params.negative)
+    model = LogisticRegression(C=c, max_iter=params.max_iterations, class_weight=weight)
     with warnings.catch_warnings(), threadpool_limits(1, user_api="blas"):
         warnings.simplefilter("ignore")  # a baseline that has not quite converged still stands
-        model.fit(standard[fit], examples["label"].to_numpy(object)[fit].astype(str))
+        model.fit(standard[fit], labels)
     at = pd.Index(ids).get_indexer(pd.Index(wanted["segment_id"]))
     found = model.predict_log_proba(standard[at])
     table = np.full((len(wanted), len(classes)), found.min() - 1)

@@ -18,7 +18,9 @@ from bodysounds.scoring.class_baselines import (
     property_features,
 )
 from bodysounds.scoring.classes import class_order, prediction_table, rated_examples
-from bodysounds.types import Classifier, Floats, Packed, Table
+from bodysounds.scoring.log_mel_baseline import LOG_MEL_C, log_mel_statistics
+from bodysounds.scoring.metadata_alone import metadata_features
+from bodysounds.types import Array, Classifier, Floats, Packed, Table
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +53,7 @@ def classify(
     wanted = rated_examples(examples, params.max_train, params.seed)
     ours = predict(classifier, waveforms, wanted["segment_id"].tolist(), device=params.device)
     # one at a time: of 1,251 speakers the probabilities of each take half a gigabyte
-    others = baselines(examples, wanted, descriptors, classes, params)
+    others = baselines(examples, wanted, descriptors, classes, params, waveforms)
     tables = [
         prediction_table(name, wanted, found, classes, params.most_columns)
         for name, found in chain([("ours", ours)], others)
@@ -65,8 +67,12 @@ def baselines(
     descriptors: Table,
     classes: Sequence[str],
     params: PredictParams,
+    waveforms: Packed | None = None,
 ) -> Iterator[tuple[str, Floats]]:
-    """Yield the name and the log-probabilities (n_wanted, n_classes) of each baseline."""
+    """Yield the name and the log-probabilities (n_wanted, n_classes) of each baseline.
+
+    `log_mel` alone needs the waveforms.
+    """
     rows = examples[["segment_id"]].merge(descriptors, on="segment_id", how="left")
     if rows["duration_s"].isna().any():
         first = rows.loc[rows["duration_s"].isna(), "segment_id"].iloc[0]
@@ -78,9 +84,27 @@ def baselines(
         if name == "most_frequent":
             yield name, most_frequent(examples["label"][train], classes, len(wanted))
             continue
-        told = mfcc_features(rows) if name == "mfcc" else property_features(rows, RECORDING, train)
-        yield name, logistic(told, examples, wanted, classes, params)
-    for name in PROPERTIES if params.audit else ():
+        told = _heard(name, rows, train, waveforms)
+        c = LOG_MEL_C if name == "log_mel" else 1.0
+        yield name, logistic(told, examples, wanted, classes, params, c)
+    if not params.audit:
+        return
+    for name in PROPERTIES:
         if rows[name].nunique() > 1:
             alone = property_features(rows, [name], train)
             yield f"{ALONE}{name}", logistic(alone, examples, wanted, classes, params)
+    for name, levels in metadata_features(examples, params.metadata, train).items():
+        yield f"{ALONE}{name}", logistic(levels, examples, wanted, classes, params)
+
+
+def _heard(name: str, rows: Table, train: Array, waveforms: Packed | None) -> Floats:
+    if name == "mfcc":
+        return mfcc_features(rows)
+    if name == "recording":
+        return property_features(rows, RECORDING, train)
+    if waveforms is None:
+        raise ValueError(
+            "the baseline log_mel needs the waveforms, which this stage does not have: leave it "
+            "out of predict.baselines"
+        )
+    return log_mel_statistics(waveforms, rows["segment_id"].tolist())
