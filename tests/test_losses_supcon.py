@@ -66,6 +66,34 @@ def test_coincident_embeddings_cost_the_logarithm_of_their_number() -> None:
     assert torch.isfinite(given.grad).all()
 
 
+def test_of_one_class_alone_all_others_are_positives() -> None:
+    one = torch.zeros_like(LABELS)
+    expected = slow_supcon(embeddings(), one, one, 0.1)
+    assert supcon(embeddings(), one, one, 0.1).item() == pytest.approx(expected, rel=1e-9)
+    assert expected > math.log(10)  # no less than where all coincide
+    same = torch.ones(11, 4, dtype=torch.float64, requires_grad=True)
+    supcon(same, one, one, 0.1).backward()
+    torch.testing.assert_close(same.grad, torch.zeros_like(same), rtol=0, atol=1e-12)
+
+
+def test_a_view_of_an_item_is_its_positive() -> None:
+    """Items that stand alone count once each of them is there twice, as in the published code."""
+    views = torch.cat([embeddings()[:4], embeddings()[4:8]])
+    labels = torch.arange(4).repeat(2)
+    unit = functional.normalize(views)
+    logits = (unit @ unit.T / 0.06).fill_diagonal_(-torch.inf)
+    expected = functional.cross_entropy(logits, torch.tensor([4, 5, 6, 7, 0, 1, 2, 3]))
+    assert torch.isclose(supcon(views, labels, labels, 0.06), expected)
+
+
+ONE_CLASS = torch.zeros_like(LABELS)
+
+
+@pytest.mark.parametrize("labels", [LABELS, ONE_CLASS, torch.arange(11)])
+def test_supcon_gradients_of_any_labels(labels: Tensor) -> None:
+    assert torch.autograd.gradcheck(lambda e: supcon(e, labels, labels, 0.06), (embeddings(),))
+
+
 @pytest.mark.parametrize("groups", [LABELS, GROUPS, torch.zeros_like(LABELS)])
 def test_supcon_gradients(groups: Tensor) -> None:
     assert torch.autograd.gradcheck(lambda e: supcon(e, LABELS, groups, 0.5), (embeddings(),))

@@ -20,6 +20,8 @@ class TrainBaseParams(ABC):
 
     stage: ClassVar[str]
     """The stage that these are the parameters of, for messages."""
+    choosing: ClassVar[tuple[str, ...]] = CHOICES
+    """What the epoch may be chosen by."""
 
     seed: int = 0
     # the network
@@ -68,7 +70,8 @@ class TrainBaseParams(ABC):
         default_factory=lambda: [{"name": "warmup_cosine", "warmup_share": 0.1}]
     )
     """One of `warmup_cosine` (warmup_share), `cyclic` (base_lr, step_size), `plateau` (factor,
-    patience; follows dev's loss), `step` (factor, every so many epochs), `constant`."""
+    patience; follows dev's loss), `step` (factor, every so many epochs), `cosine` (t_max epochs
+    down to min_lr, as many up again, and so on), `constant`."""
     clip_norm: float | None = None
     """Longest gradient; null leaves it as it is."""
     # machine
@@ -84,7 +87,7 @@ class TrainBaseParams(ABC):
     def __post_init__(self) -> None:
         self.choices(
             optimiser=OPTIMISERS,
-            choose=CHOICES,
+            choose=self.choosing,
             precision=("auto", "bf16", "float32"),
             balanced=(True, False),
             class_weights=(True, False),
@@ -118,6 +121,11 @@ class TrainBaseParams(ABC):
     @abstractmethod
     def start(self) -> str | None:
         """Path or name of the weights to start from; None: random ones."""
+
+    @property
+    def views(self) -> int:
+        """How often a recording stands in a batch, each time changed by itself."""
+        return 1
 
     def choices(self, **rules: tuple[object, ...]) -> None:
         """Raise ValueError where a field is none of what is allowed."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -13,6 +14,7 @@ from bodysounds.models.classifier import Classifier
 from bodysounds.models.encoder import Encoder
 from bodysounds.models.network import detached
 from bodysounds.params.train_base import TrainBaseParams
+from bodysounds.params.train_respiratory import TrainRespiratoryParams
 from bodysounds.training.checkpoints import weights_of
 from bodysounds.training.classifier_setup import ClassifierTraining, effective, set_up
 from bodysounds.training.classifier_start import start_of
@@ -74,9 +76,24 @@ def train_classifier(
     """
     if init is None:
         init = start_of(params)
+    run, state = trained(packed, examples, params, init)
+    made = chosen(run, state)
+    run.store.clear()
+    return made, table(state)
+
+
+def trained(
+    packed: Packed, examples: Table, params: TrainBaseParams, init: Encoder | None
+) -> tuple[ClassifierTraining, State]:
+    """Return a training that is over; its store still holds what it ends with."""
     run = hear_once(set_up(packed, examples, params, init))
     state = restore(run)
     fit(run, state)
+    return run, state
+
+
+def chosen(run: ClassifierTraining, state: State) -> Classifier:
+    """Return the classifier of the chosen epoch."""
     best = state.kept[0]
     weights = run.store.read(weights_of(best))
     if weights is None:
@@ -86,8 +103,7 @@ def train_classifier(
         )
     training = record(run, state)
     encoder = Encoder(weights["body"], run.architecture, run.front_end, training)
-    run.store.clear()
-    return Classifier(encoder, weights["head"], run.labels, training), table(state)
+    return Classifier(encoder, weights["head"], run.labels, training)
 
 
 def fit(run: ClassifierTraining, state: State) -> None:
@@ -117,12 +133,12 @@ def train_epoch(run: ClassifierTraining, state: State, bar: TrainingBar) -> None
     plan = run.plan(state.epoch)
     plan = plan[: run.n_steps - (state.step - state.batch)]
     train_mode(run, state.epoch)
-    dev = state.history[-1]["dev_accuracy"] if state.history else None
+    dev = state.history[-1].get("dev_accuracy") if state.history else None
     while state.batch < len(plan):
         begin = time.perf_counter()
         batch = plan[state.batch]
         figures = train_step(run, batch, state)
-        n_samples = len(batch) * run.n_samples
+        n_samples = run.params.views * len(batch) * run.n_samples
         state.add(figures, len(batch), n_samples, time.perf_counter() - begin)
         bar.show(state.step, state.epoch + 1, figures["loss"], None, dev)
         due = state.step - state.saved >= run.params.checkpoint_every
@@ -139,21 +155,47 @@ def close_epoch(run: ClassifierTraining, state: State, n_epochs: int) -> None:
     if run.center_optimiser is not None:
         row["center_learning_rate"] = float(run.center_optimiser.param_groups[0]["lr"])
     row |= {"seconds": state.seconds, "items_per_second": state.items / state.seconds}
-    log.info(
-        "epoch %d of %d: cross-entropy %.4f%s, accuracy %.1f%% in train, %.1f%% in dev, %.0f "
-        "recordings a second", row["epoch"], n_epochs, row["loss_cross_entropy"],
-        f", contrastive-center {row['loss_contrastive_center']:.2e}" if run.centers else "",
-        100 * row["train_accuracy"], 100 * row["dev_accuracy"], row["items_per_second"],
-    )  # fmt: skip
+    log.info("epoch %d of %d: %s", row["epoch"], n_epochs, told(row))
     state.close_epoch(row)
-    state.kept = [best_epoch(state.history, run.params.choose)]
+    state.kept = [best_epoch(state.history, choice(run))]
     if state.epoch in state.kept:
         weights = {"body": detached(run.module.body), "head": detached(run.head)}
         run.store.write(weights_of(state.epoch), weights)
 
 
+def told(row: dict[str, float]) -> str:
+    """Return the figures of an epoch in words."""
+    words = [
+        f"{word} {row[name]:{how}}"
+        for name, word, how in (
+            ("loss_cross_entropy", "cross-entropy", ".4f"),
+            ("loss_contrastive_center", "contrastive-center", ".2e"),
+            ("loss_contrastive", "contrastive", ".4f"),
+            ("loss_metadata", "metadata", ".4f"),
+        )
+        if name in row
+    ]
+    if "train_accuracy" in row:
+        words.append(f"accuracy {100 * row['train_accuracy']:.1f}% in train")
+        words.append(f"{100 * row['dev_accuracy']:.1f}% in dev")
+    return ", ".join([*words, f"{row['items_per_second']:.0f} recordings a second"])
+
+
+def choice(run: ClassifierTraining) -> str:
+    """Return what chooses the epoch: a figure of dev, or `last`."""
+    if run.alone:
+        assert isinstance(run.params, TrainRespiratoryParams)
+        return run.params.choose_contrastive
+    return run.params.choose
+
+
 def best_epoch(history: list[dict[str, float]], choose: str) -> int:
-    """Return the epoch, counted from 1, of the highest dev figure, then the lowest dev loss."""
+    """Return the epoch, counted from 1, of the highest dev figure, then the lowest dev loss.
+
+    `choose` names the figure, or is `last`.
+    """
+    if choose == "last":
+        return len(history)
     keys = [(0.0 if choose == "dev_loss" else -row[choose], row["dev_loss"]) for row in history]
     return keys.index(min(keys)) + 1
 
@@ -173,17 +215,18 @@ def _parts(run: ClassifierTraining) -> dict[str, Any]:
         "body": run.module.body,
         "head": run.head,
         "optimiser": run.optimiser,
+        "projections": run.projections,
         "centers": run.centers,
         "center_optimiser": run.center_optimiser,
     }
     return {name: part for name, part in parts.items() if part is not None}
 
 
-def table(state: State) -> Table:
+def table(state: State, columns: Sequence[str] = HISTORY) -> Table:
     """Return a row an epoch."""
     history = pd.DataFrame(state.history)
     history["chosen"] = history["epoch"].isin(state.kept)
-    return history.reindex(columns=list(HISTORY)).astype({"epoch": "int64", "step": "int64"})
+    return history.reindex(columns=list(columns)).astype({"epoch": "int64", "step": "int64"})
 
 
 def record(run: ClassifierTraining, state: State) -> dict[str, Any]:
@@ -195,9 +238,7 @@ def record(run: ClassifierTraining, state: State) -> dict[str, Any]:
         "chosen_epoch": state.kept[0],
         "steps": int(row["step"]),
         "audio_s": state.heard / run.packed.sample_rate,
-        "dev_accuracy": row["dev_accuracy"],
-        "dev_balanced_accuracy": row["dev_balanced_accuracy"],
-        "dev_loss": row["dev_loss"],
+        **{name: value for name, value in row.items() if name.startswith("dev_")},
         "losses": {name: value for name, value in row.items() if name.startswith("loss")},
         "parameters": effective(run.params),
         "device": run.device.type,

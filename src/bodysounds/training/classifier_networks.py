@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from bodysounds.audio.log_mel import NAME as LOG_MEL
 from bodysounds.audio.stft_image import NAME as STFT_IMAGE
 from bodysounds.audio.waveform import NAME as WAVEFORM
 from bodysounds.audio.yamnet_log_mel import NAME as YAMNET_LOG_MEL
@@ -14,21 +15,29 @@ from bodysounds.losses.contrastive_center import ContrastiveCenter
 from bodysounds.models.encoder import Encoder
 from bodysounds.models.network import EmbeddingNetwork
 from bodysounds.models.stages import stages_of
-from bodysounds.params import TrainClassifierParams, TrainWav2vec2Params, TrainYamnetParams
+from bodysounds.params import (
+    TrainClassifierParams,
+    TrainRespiratoryParams,
+    TrainWav2vec2Params,
+    TrainYamnetParams,
+)
 from bodysounds.params.train_base import TrainBaseParams
 from bodysounds.training.fine_tuning import freeze, parameter_groups
 
 IMAGE = ("clip_s", "fill", "n_fft", "win_s", "hop_s", "log", "size", "normalise")
+MEL = ("n_fft", "hop", "n_mels", "f_min", "f_max", "normalise", "mean", "std", "clip_s", "fill")
 
 
 def architecture(params: TrainBaseParams, init: Encoder | None = None) -> dict[str, Any]:
-    """Return what `build_body` needs; published weights bring a member's own.
+    """Return what `build_body` needs; weights to start from bring their own but for a ResNet-18.
 
     Raises ValueError where `init` is another network.
     """
     if isinstance(params, TrainClassifierParams):
         return {"name": "resnet18", "width": params.width, "dim": params.dim or 8 * params.width}
     name = "yamnet" if isinstance(params, TrainYamnetParams) else "wav2vec2"
+    if isinstance(params, TrainRespiratoryParams):
+        name = params.network
     if init is not None:
         if init.architecture["name"] != name:
             raise ValueError(
@@ -38,6 +47,9 @@ def architecture(params: TrainBaseParams, init: Encoder | None = None) -> dict[s
         return dict(init.architecture)
     if isinstance(params, TrainYamnetParams):
         return {"name": name, "width": params.width, "batch_norm": True}
+    if isinstance(params, TrainRespiratoryParams):
+        own = {"n_mels": params.n_mels, "input_norm": params.input_norm, "rows": params.rows}
+        return {"name": name, "width": params.width, **own, "dropout": params.block_dropout}
     from bodysounds.models.wav2vec2 import complete_config
 
     assert isinstance(params, TrainWav2vec2Params)
@@ -52,6 +64,9 @@ def features(params: TrainBaseParams, sample_rate: int, longest: int) -> dict[st
     if isinstance(params, TrainClassifierParams):
         own = {name: getattr(params, name) for name in IMAGE}
         return {"name": STFT_IMAGE, "sample_rate": sample_rate, **own}
+    if isinstance(params, TrainRespiratoryParams):
+        own = {name: getattr(params, name) for name in MEL}
+        return {"name": LOG_MEL, "sample_rate": sample_rate, **own}
     heard = {"sample_rate": sample_rate, "clip_s": longest / sample_rate, "fill": "repeat"}
     if isinstance(params, TrainYamnetParams):
         return {"name": YAMNET_LOG_MEL, "patch_hop_s": params.patch_hop_s, **heard}
@@ -76,16 +91,16 @@ def frozen_stages(params: TrainBaseParams, epoch: int) -> list[str]:
 
 
 def build_optimiser(
-    params: TrainBaseParams, module: EmbeddingNetwork, head: nn.Linear, built: dict[str, Any]
+    params: TrainBaseParams, module: EmbeddingNetwork, above: nn.Module, built: dict[str, Any]
 ) -> torch.optim.Optimizer:
-    """Return the optimiser of network and head: of all that learns sooner or later.
+    """Return the optimiser of the network and what is above it: all that learns sooner or later.
 
     The weights that never do are taken out of the learning. Each group of weights knows its
     `share` of the learning rate.
     """
     if params.unfreeze_after is None:
         freeze(module, built, params.freeze)
-    groups = parameter_groups(module, head, built, params.layer_decay)
+    groups = parameter_groups(module, above, built, params.layer_decay)
     rate, decay = params.learning_rate, params.weight_decay
     if params.optimiser == "sgd":
         return torch.optim.SGD(groups, rate, params.momentum, weight_decay=decay)

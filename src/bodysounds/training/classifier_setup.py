@@ -21,7 +21,9 @@ from bodysounds.models.encoder import Encoder
 from bodysounds.models.network import EmbeddingNetwork
 from bodysounds.params.train_base import TrainBaseParams
 from bodysounds.params.train_member import TrainMemberParams
+from bodysounds.params.train_respiratory import TrainRespiratoryParams
 from bodysounds.training.checkpoints import Store, content_key
+from bodysounds.training.classifier_classes import check_choice, metadata_columns, strata
 from bodysounds.training.classifier_examples import Examples, choose_examples, plan_epoch
 from bodysounds.training.classifier_networks import (
     architecture,
@@ -32,6 +34,7 @@ from bodysounds.training.classifier_networks import (
     features,
 )
 from bodysounds.training.classifier_start import start_from
+from bodysounds.training.contrastive import build_projections
 from bodysounds.types import Ints, Table
 
 log = logging.getLogger(__name__)
@@ -53,6 +56,7 @@ class ClassifierTraining:
     front_end: dict[str, Any]
     module: EmbeddingNetwork
     head: nn.Linear
+    projections: nn.ModuleDict | None
     centers: ContrastiveCenter | None
     optimiser: torch.optim.Optimizer
     center_optimiser: torch.optim.Optimizer | None
@@ -65,8 +69,15 @@ class ClassifierTraining:
     """Of a clip that training hears."""
     n_steps: int
     started: dict[str, Any] | None
+    strata: Ints
+    """Of each row of `train`, int64 (n,): what balanced batches and class weights even out."""
     known: dict[str, Tensor] | None = None
     """Embeddings (n, dim) of train and dev, on the CPU, where the training cannot change them."""
+
+    @property
+    def alone(self) -> bool:
+        """Whether contrastive losses alone teach, so that the head learns nothing."""
+        return isinstance(self.params, TrainRespiratoryParams) and self.params.two_stages
 
     @property
     def learning(self) -> list[nn.Parameter]:
@@ -76,18 +87,22 @@ class ClassifierTraining:
     def plan(self, epoch: int) -> list[Ints]:
         """Return the batches of an epoch, counted from 0: rows of `train`."""
         rng = np.random.default_rng([self.params.seed, epoch])
-        return plan_epoch(self.train.labels, self.params.batch_size, self.params.balanced, rng)
+        return plan_epoch(self.strata, self.params.batch_size, self.params.balanced, rng)
 
 
 def set_up(
     packed: Packed, examples: Table, params: TrainBaseParams, init: Encoder | None
 ) -> ClassifierTraining:
     """Return the training on train that dev judges."""
-    train, dev, labels = choose_examples(packed, examples)
+    columns = metadata_columns(params)
+    train, dev, labels = choose_examples(packed, examples, columns)
+    check_choice(params, dev, labels)
     device = choose_device(params.device)
     bf16 = use_bf16(params.precision, device)
     about = effective(params) | {"stage": params.stage, "device": device.type, "bf16": bf16}
-    table = examples[["segment_id", "label", "subset"]].sort_values("segment_id")
+    told = [*dict.fromkeys(["segment_id", "label", "subset", *columns])]
+    told += ["chooses"] if "chooses" in examples else []
+    table = examples[told].sort_values("segment_id")
     store = Store(Path(params.work_dir) / content_key(packed, [table], about, init))
 
     longest = int(np.concatenate([train.spans, dev.spans])[:, 1].max())
@@ -101,19 +116,24 @@ def set_up(
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(params.seed)
         head = nn.Linear(module.dim, len(labels))
+    projections = build_projections(params, module.dim)
     centers = build_centers(params, len(labels), module.dim)
-    for part in (module, head, *([] if centers is None else [centers])):
-        part.to(device)
+    for part in (module, head, projections, centers):
+        if part is not None:
+            part.to(device)
+    above: nn.Module = head if projections is None else nn.ModuleList([head, projections])
+    stratum = strata(params, labels)
     weights = None
     if params.class_weights and not params.balanced:  # where they come equally often, they do
-        weights = class_weights(train.labels).to(device)
+        weights = class_weights(stratum[train.labels])[stratum].to(device)
     rng = np.random.default_rng(params.seed)
-    epoch = plan_epoch(train.labels, params.batch_size, params.balanced, rng)
+    epoch = plan_epoch(stratum[train.labels], params.batch_size, params.balanced, rng)
     log.info(
         "%d classes, %d recordings in train, %d in dev (of %d classes), %s%s",
         len(labels), len(train.labels), len(dev.labels), len(np.unique(dev.labels)), device,
         ", bf16" if bf16 else "",
     )  # fmt: skip
+    heard_s = params.views * n_samples / packed.sample_rate
     return ClassifierTraining(
         packed=packed,
         train=train,
@@ -124,8 +144,9 @@ def set_up(
         front_end=heard,
         module=module,
         head=head,
+        projections=projections,
         centers=centers,
-        optimiser=build_optimiser(params, module, head, built),
+        optimiser=build_optimiser(params, module, above, built),
         center_optimiser=build_center_optimiser(params, centers),
         augment=augment,
         class_weights=weights,
@@ -133,8 +154,9 @@ def set_up(
         bf16=bf16,
         store=store,
         n_samples=n_samples,
-        n_steps=count_steps(list(map(len, epoch)), params, n_samples / packed.sample_rate),
+        n_steps=count_steps(list(map(len, epoch)), params, heard_s),
         started=started,
+        strata=stratum[train.labels],
     )
 
 

@@ -9,13 +9,14 @@ from typing import Any
 from bodysounds.models.classifier import FORMAT, classifier_of
 from bodysounds.models.encoder import RETRAIN, Encoder, load_encoder, state_sha256
 from bodysounds.models.network import EmbeddingNetwork
+from bodysounds.models.panns_weights import load_panns
 from bodysounds.models.resnet import read_torchvision
 from bodysounds.models.stored import newest_version, read_stored
 from bodysounds.models.transfer import load_weights
 from bodysounds.models.wav2vec2_published import load_published
 from bodysounds.models.yamnet_weights import FORMAT as YAMNET_FORMAT
 from bodysounds.models.yamnet_weights import load_yamnet
-from bodysounds.params import TrainWav2vec2Params, TrainYamnetParams
+from bodysounds.params import TrainRespiratoryParams, TrainWav2vec2Params, TrainYamnetParams
 from bodysounds.params.train_base import TrainBaseParams
 
 log = logging.getLogger(__name__)
@@ -55,6 +56,8 @@ def start_of(params: TrainBaseParams) -> Encoder | None:
         return load_yamnet_start(params.start)
     if isinstance(params, TrainWav2vec2Params):
         return load_published(params.start, params.changes, seed=params.seed)
+    if isinstance(params, TrainRespiratoryParams) and Path(params.start).suffix in OF_TORCH:
+        return load_panns(params.start, params.rows, params.input_norm, params.block_dropout)
     return load_start(params.start)
 
 

@@ -13,11 +13,14 @@ from torch.nn import functional
 
 from bodysounds.audio.augment import Augment
 from bodysounds.audio.clips import clips
+from bodysounds.audio.log_mel import LogMel
 from bodysounds.audio.mixing import lay_under
 from bodysounds.audio.yamnet_log_mel import YamnetLogMel
 from bodysounds.models.classifier import batch_size, first_clips
-from bodysounds.params import TrainClassifierParams
 from bodysounds.params.train_member import TrainMemberParams
+from bodysounds.params.train_respiratory import TrainRespiratoryParams
+from bodysounds.training.classifier_classes import score
+from bodysounds.training.classifier_losses import contrastive, sum_losses
 from bodysounds.training.classifier_networks import frozen_stages
 from bodysounds.training.classifier_setup import ClassifierTraining
 from bodysounds.training.fine_tuning import freeze, keep_statistics
@@ -32,6 +35,8 @@ def train_mode(run: ClassifierTraining, epoch: int = 0) -> None:
     """Let the network learn, but for the stages frozen in this epoch, and their batch norms."""
     run.module.train()
     run.head.train()
+    if run.projections is not None:
+        run.projections.train()
     frozen = frozen_stages(run.params, epoch)
     for weight in run.learning:
         weight.requires_grad_(True)
@@ -48,6 +53,8 @@ def augment_inputs(run: ClassifierTraining, inputs: Tensor, generator: Generator
         return inputs
     if isinstance(run.module.front_end, YamnetLogMel):
         return augment_patches(run.augment, inputs, generator)
+    if isinstance(run.module.front_end, LogMel):
+        return augment_features(run.augment, inputs, generator)
     return augment_images(run.augment, inputs, generator)
 
 
@@ -56,9 +63,7 @@ def augment_patches(augment: Augment, patches: Tensor, generator: Generator) -> 
 
     What is masked becomes the mean of the patch.
     """
-    own = patches.flatten(0, 1)
-    mean = own.mean(dim=(1, 2), keepdim=True)
-    return (augment.features(own - mean, generator) + mean).view_as(patches)
+    return augment_features(augment, patches.flatten(0, 1), generator).view_as(patches)
 
 
 def augment_images(augment: Augment, images: Tensor, generator: Generator) -> Tensor:
@@ -68,10 +73,14 @@ def augment_images(augment: Augment, images: Tensor, generator: Generator) -> Te
     """
     if not augment.feature_steps:
         return images
-    own = images[:, 0].transpose(1, 2)
-    mean = own.mean(dim=(1, 2), keepdim=True)
-    changed = (augment.features(own - mean, generator) + mean).transpose(1, 2)
+    changed = augment_features(augment, images[:, 0].transpose(1, 2), generator).transpose(1, 2)
     return changed[:, None].expand(-1, images.shape[1], -1, -1)
+
+
+def augment_features(augment: Augment, features: Tensor, generator: Generator) -> Tensor:
+    """Return features (batch, frames, bands) changed; what is masked becomes the item's mean."""
+    mean = features.mean(dim=(1, 2), keepdim=True)
+    return augment.features(features - mean, generator) + mean
 
 
 def embed(run: ClassifierTraining, inputs: Tensor) -> Tensor:
@@ -86,7 +95,7 @@ def hear(run: ClassifierTraining, batch: Ints, labels: Tensor, state: State, see
     if run.known is not None:
         return run.known["train"][torch.from_numpy(batch)].to(run.device)
     params = run.params
-    rng = np.random.default_rng([params.seed, state.epoch, state.batch])
+    rng = np.random.default_rng([params.seed, state.epoch, state.batch]) if moves(run) else None
     spans = run.train.spans[batch]
     waveforms = clips(run.packed.samples, spans, run.n_samples, run.module.fill, rng).to(run.device)
     generator = torch.Generator(run.device).manual_seed(seed)
@@ -99,30 +108,28 @@ def hear(run: ClassifierTraining, batch: Ints, labels: Tensor, state: State, see
     return embed(run, inputs)
 
 
+def moves(run: ClassifierTraining) -> bool:
+    """Return whether what is heard of a recording in training is drawn."""
+    return not isinstance(run.params, TrainRespiratoryParams) or run.params.random_crop
+
+
 def train_step(run: ClassifierTraining, batch: Ints, state: State) -> dict[str, float]:
-    """Take one step and return its losses and accuracy; ValueError where they are not finite."""
-    params = run.params
-    labels = torch.from_numpy(run.train.labels[batch]).to(run.device)
-    drawn = np.random.SeedSequence([params.seed, state.step]).generate_state(2, np.uint32)
+    """Take one step and return its losses and accuracy; ValueError where they are not finite.
+
+    Each row of the batch is heard `views` times, each time changed by itself.
+    """
+    rows = np.tile(batch, run.params.views)
+    labels = torch.from_numpy(run.train.labels[rows]).to(run.device)
+    groups = torch.from_numpy(run.train.groups[rows]).to(run.device)
+    drawn = np.random.SeedSequence([run.params.seed, state.step]).generate_state(2, np.uint32)
     with torch.random.fork_rng(devices=[run.device] if run.device.type == "cuda" else []):
         # what a network draws itself, dropout and masks, follows the global generator
         torch.manual_seed(int(drawn[1]))
-        embeddings = hear(run, batch, labels, state, int(drawn[0]))
-        logits = run.head(functional.dropout(embeddings, params.dropout))
-    parts = {
-        "loss_cross_entropy": functional.cross_entropy(
-            logits, labels, run.class_weights, label_smoothing=params.label_smoothing
-        )
-    }
-    loss = parts["loss_cross_entropy"]
-    if run.centers is not None:
-        assert isinstance(params, TrainClassifierParams)
-        parts["loss_contrastive_center"] = run.centers(embeddings, labels)
-        loss = loss + params.ccl_reg * parts["loss_contrastive_center"]
+        embeddings = hear(run, rows, labels, state, int(drawn[0]))
+        loss, parts = sum_losses(run, embeddings, labels, groups)
     check_finite(run, loss.item(), state)
     move(run, loss, state)
-    hits = (logits.detach().argmax(dim=1) == labels).float().mean()
-    figures = {"loss": loss.detach()} | parts | {"train_accuracy": hits}
+    figures = {"loss": loss, **parts}
     return {name: float(value.detach()) for name, value in figures.items()}
 
 
@@ -158,23 +165,31 @@ def check_finite(run: ClassifierTraining, loss: float, state: State) -> None:
 def dev_figures(run: ClassifierTraining) -> dict[str, float]:
     """Return what dev says, of the start of each recording.
 
-    dev_accuracy; dev_balanced_accuracy, the mean recall of its classes; dev_loss (cross-entropy).
+    dev_accuracy; dev_balanced_accuracy, the mean recall of its classes; dev_loss (cross-entropy);
+    of a respiratory classifier dev_score. Where contrastive losses alone teach, dev_loss is their
+    weighted sum over dev as one batch, and nothing else is known.
     """
     run.module.eval()
     run.head.eval()
-    logits = []
+    dev = run.dev
     with torch.inference_mode():
-        for own in batches(run, len(run.dev.labels)):
-            logits.append(run.head(start_embeddings(run, "dev", own)))
-        found, labels = torch.cat(logits), torch.from_numpy(run.dev.labels).to(run.device)
+        heard = [start_embeddings(run, "dev", own) for own in batches(run, len(dev.labels))]
+        embeddings, labels = torch.cat(heard), torch.from_numpy(dev.labels).to(run.device)
+        if run.alone:
+            groups = torch.from_numpy(dev.groups).to(run.device)
+            return {"dev_loss": float(contrastive(run, embeddings, labels, groups)[0])}
+        found = run.head(embeddings)
         hits = (found.argmax(dim=1) == labels).cpu().numpy()
         loss = float(functional.cross_entropy(found, labels, reduction="sum"))
-    recalls = [hits[run.dev.labels == label].mean() for label in np.unique(run.dev.labels)]
-    return {
+    recalls = [hits[dev.labels == label].mean() for label in np.unique(dev.labels)]
+    figures = {
         "dev_accuracy": int(hits.sum()) / len(hits),
         "dev_balanced_accuracy": float(np.mean(recalls)),
         "dev_loss": loss / len(hits),
     }
+    if isinstance(run.params, TrainRespiratoryParams) and run.params.negative in run.labels:
+        figures["dev_score"] = score(hits, dev.labels, run.labels.index(run.params.negative))
+    return figures
 
 
 def batches(run: ClassifierTraining, n: int) -> list[slice]:
@@ -195,15 +210,15 @@ def start_embeddings(run: ClassifierTraining, subset: str, own: slice) -> Tensor
 def hear_once(run: ClassifierTraining) -> ClassifierTraining:
     """Return the training with the embeddings of train and dev, where nothing can change them.
 
-    That is where all of the network is frozen for good, nothing is augmented, and each recording is
-    as long as the clips, so that nothing is drawn.
+    That is where all of the network is frozen for good, nothing is augmented, and either each
+    recording is as long as the clips or its start is heard, so that nothing is drawn.
     """
     params = run.params
     spans = np.concatenate([run.train.spans, run.dev.spans])
     learns = any(weight.requires_grad for weight in run.module.body.parameters())
     drawn = params.augment or (isinstance(params, TrainMemberParams) and params.background)
     alike = run.n_samples == run.module.clip_samples and (spans[:, 1] == run.n_samples).all()
-    if learns or drawn or not alike or params.unfreeze_after is not None:
+    if learns or drawn or (moves(run) and not alike) or params.unfreeze_after is not None:
         return run
     run.module.eval()
     known = {}

@@ -12,6 +12,7 @@ OPTIONS = {
     "plateau": ("factor", "patience"),
     "step": ("factor", "every"),
     "constant": (),
+    "cosine": ("t_max", "min_lr"),
 }
 # a figure counts as better where it is lower by this share
 IMPROVEMENT = 1e-4
@@ -40,6 +41,8 @@ def check_schedule(
         "factor": lambda value: 0 < value < 1,
         "patience": lambda value: value >= 0,
         "every": lambda value: value >= 1,
+        "t_max": lambda value: value >= 1,
+        "min_lr": lambda value: 0 <= value <= peak,
     }
     ranges = {
         "warmup_share": "[0, 0.9]",
@@ -48,6 +51,8 @@ def check_schedule(
         "factor": "(0, 1)",
         "patience": "epochs, 0 or more",
         "every": "epochs, 1 or more",
+        "t_max": "epochs, 1 or more",
+        "min_lr": f"[0, {peak:g}], learning_rate being the highest",
     }
     for key, value in options.items():
         number = isinstance(value, int | float) and not isinstance(value, bool)
@@ -78,8 +83,8 @@ def learning_rate(
     peak : float
         The highest rate.
     figures : list of float
-        What each finished epoch was judged by, lower is better; `plateau` reads it, and `step`
-        how many there are.
+        What each finished epoch was judged by, lower is better; `plateau` reads it, and `step` and
+        `cosine` how many there are.
     stretch : float
         Length of an epoch in steps against that of the training that the spec was written for;
         only `cyclic` counts in steps.
@@ -93,6 +98,8 @@ def learning_rate(
         return plateau(figures, peak, spec["factor"], spec["patience"])
     if name == "step":
         return float(peak * spec["factor"] ** (len(figures) // spec["every"]))
+    if name == "cosine":
+        return cosine(len(figures), peak, spec["t_max"], spec["min_lr"])
     return peak
 
 
@@ -119,6 +126,15 @@ def warmup_cosine(step: int, n_steps: int, peak: float, warmup_share: float) -> 
         return peak * (step + 1) / n_rising
     progress = (step - n_rising) / (n_steps - n_rising)
     return peak * 0.5 * (1.0 + math.cos(math.pi * progress))
+
+
+def cosine(epoch: int, peak: float, t_max: float, min_lr: float) -> float:
+    """Return the rate of an epoch, counted from 0, as torch's CosineAnnealingLR has it.
+
+    It falls from peak to min_lr in t_max epochs by half a cosine, and, there being no restart,
+    rises to peak again in as many.
+    """
+    return min_lr + (peak - min_lr) * 0.5 * (1.0 + math.cos(math.pi * epoch / t_max))
 
 
 def cyclic(step: int, base: float, peak: float, step_size: float) -> float:
