@@ -56,7 +56,7 @@ def precision_recall_figure(rows: Table, metrics: Metrics) -> Figure:
         panel.set_xlabel("recall (%)")
         framed(panel, name, _area("average precision", metrics, name, "average_precision"))
     axes[0].set_ylabel("precision (%)")
-    told = about(metrics) + "\ndotted: the class's share of the clips, which guessing reaches"
+    told = about(metrics) + "\ndotted: the class's share of them, which guessing reaches"
     return _finished(figure, axes, "Each class against the others: precision and recall", told)
 
 
@@ -86,7 +86,7 @@ def _scores(
 
 def _area(told: str, metrics: Metrics, name: str, key: str) -> str:
     entry: Mapping[str, Any] = metrics["test"]["ours"]["per_class"][name]
-    return "no clip of it in test" if entry[key] is None else f"{told} of ours {entry[key]:.3f}"
+    return "none of it in test" if entry[key] is None else f"{told} of ours {entry[key]:.3f}"
 
 
 def _finished(figure: Figure, axes: list[Any], title: str, told: str) -> Figure:

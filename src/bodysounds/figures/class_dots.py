@@ -14,6 +14,7 @@ SHOWN = (("recall", "o", 0.14, True), ("precision", "D", -0.14, False))
 def class_dots_figure(metrics: Metrics) -> Figure:
     """Return a panel a class: recall (filled) and precision (hollow), a row a system."""
     shown = {k: v for k, v in shown_systems(metrics).items() if k != "most_frequent"}
+    unit = metrics["headline"].get("unit", "clip")
     figure, axes = panels(len(metrics["classes"]), 3.4, 0.9 + 0.36 * len(shown), most=3)
     for panel, name in zip(axes, metrics["classes"], strict=True):
         for row, system in enumerate(shown):
@@ -37,7 +38,7 @@ def class_dots_figure(metrics: Metrics) -> Figure:
         panel.set_xlabel("%")
         panel.grid(axis="y", visible=False)
         ours = metrics["test"]["ours"]["per_class"][name]
-        framed(panel, name, f"{ours['n']:,} clips" + _f1(ours["f1"]))
+        framed(panel, name, f"{ours['n']:,} {unit}s" + _f1(ours["f1"]))
     for panel in axes:
         if not panel.get_subplotspec().is_first_col():  # type: ignore[union-attr]
             panel.set_yticklabels([])

@@ -14,6 +14,7 @@ from bodysounds.reporting.class_words import (
     CONDITIONS,
     property_label,
     rate_label,
+    rate_title,
     shown_systems,
 )
 from bodysounds.types import Figure, Metrics
@@ -28,8 +29,8 @@ def about(metrics: Metrics) -> str:
     synthetic = " · SYNTHETIC sound" if head["synthetic"] else ""
     where = CONDITIONS.get(head["condition"], head["condition"])
     return (
-        f"test, {where}: {head['n']:,} clips of {head['n_classes_tested']:,} {head['classes_are']}"
-        f"{synthetic}"
+        f"test, {where}: {head['n']:,} {head.get('unit', 'clip')}s of "
+        f"{head['n_classes_tested']:,} {head['classes_are']}{synthetic}"
     )
 
 
@@ -39,16 +40,17 @@ def systems_figure(metrics: Metrics) -> Figure:
     shown, rate = shown_systems(metrics), head["rate"]
     pair = known_pair(head["condition"], metrics["subgroups"]) if head["unheard"] else None
     heard = metrics["subgroups"][pair[1]] if pair else {}
+    heard = {name: entry for name, entry in heard.items() if entry[rate] is not None}
     figure, axes = style.new_figure(7.0, 1.75 + 0.55 * len(shown))
     for row, name in enumerate(shown):
         colour = style.BLUE if name == "ours" else style.GREY
         _mark(axes, row - (0.13 if heard else 0), metrics["test"][name], rate, colour, colour)
-        if heard:
+        if name in heard:
             _mark(axes, row + 0.13, heard[name], rate, colour, "white")
-    _guessing(axes, 100 * head["chance"])
+    _guessing(axes, head)
     _rows(axes, list(shown.values()), head)
     axes.plot([], [], "o", color=style.GREY, markersize=7, label=CONDITIONS[head["condition"]])
-    if pair:
+    if pair and heard:
         axes.plot([], [], "o", color=style.GREY, markerfacecolor="white", markersize=7,
                   label=CONDITIONS[pair[1]])  # fmt: skip
     figure.legend(loc="outside lower center", ncols=2, fontsize=9, frameon=False)
@@ -109,7 +111,7 @@ def audit_figure(metrics: Metrics) -> Figure:
             edgecolor=style.INK, linewidth=0.6, hatch=hatch, label=f"_{name}",
         )  # fmt: skip
         _interval(axes, row, entry, rate, style.INK)
-    _guessing(axes, 100 * head["chance"])
+    _guessing(axes, head)
     names = {
         **{name: property_label(name) for name in rows},
         **{
@@ -129,14 +131,16 @@ def file_label(name: str) -> str:
 
 
 def _named(rate: str) -> str:
-    return "Top-1 accuracy" if rate == "accuracy" else rate_label(rate).capitalize()
+    return "Top-1 accuracy" if rate == "accuracy" else rate_title(rate)
 
 
-def _guessing(axes: Axes, chance: float) -> None:
+def _guessing(axes: Axes, head: Metrics) -> None:
+    chance = 100 * head["chance"]
     axes.axvline(chance, color=style.INK, linestyle=":", linewidth=1.2, label="_chance")
     axes.annotate(
-        "guessing", (chance, 1), (0, 2), xycoords=("data", "axes fraction"),
-        textcoords="offset points", fontsize=8, ha="center", color=style.INK,
+        "all named normal" if head["rate"] == "score" else "guessing", (chance, 1), (0, 2),
+        xycoords=("data", "axes fraction"), textcoords="offset points", fontsize=8, ha="center",
+        color=style.INK,
     )  # fmt: skip
 
 
@@ -147,7 +151,8 @@ def _rows(axes: Axes, names: list[str], head: Metrics) -> None:
     axes.set_xlim(0, 102)
     over = f"over {head['groups_are']}"
     over += " or recordings" if head["groups_are"] == "sessions" else ""
-    axes.set_xlabel(f"{_named(head['rate']).lower()} (%), with its interval {over}")
+    rate = "top-1 accuracy" if head["rate"] == "accuracy" else rate_label(head["rate"])
+    axes.set_xlabel(f"{rate} (%), with its interval {over}")
 
 
 def _mark(

@@ -38,6 +38,6 @@ def confusions_figure(metrics: Metrics) -> Figure:
                 color="white" if share[row, column] > 68 else style.INK,
             )  # fmt: skip
         framed(panel, name, f"{rate_label(rate)} {100 * entry[rate]:.1f}%")
-    told = f"{about(metrics)}\nrows are true, columns what the clips were taken for"
+    told = f"{about(metrics)}\nrows are true, columns what they were taken for"
     style.title(figure, "What is taken for what", told)
     return figure

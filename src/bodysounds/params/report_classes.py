@@ -12,6 +12,7 @@ HEARD = {
     "unseen_patient": "heard_patient",
 }
 """For each condition of test clips that are new to training, the one that it knows."""
+HEADLINES = ("accuracy", "balanced_accuracy", "score")
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,10 @@ class ReportClassesParams:
     """Resamples of the sessions behind each interval."""
     level: float = 0.95
     headline: str = "accuracy"
-    """The rate that is headlined, compared and audited: `accuracy` or `balanced_accuracy`."""
+    """The rate that is headlined, compared and audited: `accuracy`, `balanced_accuracy`, or
+    `score`, the mean of sensitivity and specificity of the ICBHI 2017 challenge."""
+    negative: str | None = None
+    """The class that is not abnormal, such as normal; `score` needs one, other rates none."""
     condition: str = "across_sessions"
     """Test clips that the headline counts, where there are some: `all`, or those of which training
     heard no `across_sessions`, `unseen_source` or `unseen_patient`."""
@@ -37,7 +41,12 @@ class ReportClassesParams:
     def __post_init__(self) -> None:
         within("report_classes.n_bootstrap", self.n_bootstrap, 10, 1_000_000)
         within("report_classes.level", self.level, 0.5, 0.9999)
-        one_of("report_classes.headline", self.headline, ("accuracy", "balanced_accuracy"))
+        one_of("report_classes.headline", self.headline, HEADLINES)
+        if self.headline == "score" and not self.negative:
+            raise ValueError(
+                "report_classes.negative must name the class that is not abnormal, such as normal, "
+                "where report_classes.headline is score"
+            )
         one_of("report_classes.condition", self.condition, (*HEARD, "all"))
         within("report_classes.n_confusions", self.n_confusions, 1, 100_000)
         within("report_classes.most_matrix", self.most_matrix, 2, 300)

@@ -10,18 +10,22 @@ import numpy as np
 from bodysounds.metrics.intervals import normal_interval
 from bodysounds.params.report_classes import HEARD, ReportClassesParams
 from bodysounds.reporting.class_rating import ClassRating
-from bodysounds.reporting.class_words import TOGETHER, property_label
+from bodysounds.reporting.class_words import TOGETHER, property_label, rate_label
 from bodysounds.reporting.plain import plain
 from bodysounds.scoring.classify import ALONE
 from bodysounds.types import Metrics
+
+RANDOM_CYCLE = "random_cycle"
+"""The condition of cycles that were dealt at random, as a split that leaks does."""
 
 
 def known_pair(condition: str, there: Collection[str]) -> tuple[str, str] | None:
     """Return the conditions of unheard and of heard groups that have test clips, or None.
 
-    `condition` is that of the parameters; of `all`, the first pair that is there.
+    `condition` is that of the parameters; of `all`, the first pair that is there. Where the same
+    cycles were also dealt at random, that is what unheard patients stand beside.
     """
-    for unheard, heard in HEARD.items():
+    for unheard, heard in (("unseen_patient", RANDOM_CYCLE), *HEARD.items()):
         if condition in (unheard, "all") and unheard in there and heard in there:
             return unheard, heard
     return None
@@ -34,16 +38,19 @@ def leak_of(groups: Mapping[str, ClassRating], params: ReportClassesParams) -> d
         return {}
     unheard, heard = (groups[name] for name in pair)
     rate, found = params.headline, {}
-    for system in unheard.systems:
+    alike = pair[1] == RANDOM_CYCLE  # the same patients, dealt otherwise
+    for system in [name for name in unheard.systems if name in heard.systems]:
         difference = heard.rate(system, rate) - unheard.rate(system, rate)
         between = None
         first, second = heard.drawn(system, rate), unheard.drawn(system, rate)
         if first is not None and second is not None:
             # groups of the two are different ones, so their draws must not move together
-            ends = normal_interval(difference, first - second[::-1], params.level)
+            drawn = first - (second if alike else second[::-1])
+            ends = normal_interval(difference, drawn, params.level)
             between = [plain(end) for end in np.clip(ends, -1.0, 1.0)]
-        found[system] = {"difference": difference, "ci95": between}
-    return found
+        found[system] = {"difference": plain(difference), "ci95": between}
+    # a few heard groups may have no normal cycle, or no other: there is no Score then
+    return {} if found["ours"]["difference"] is None else found
 
 
 def audited(
@@ -62,7 +69,9 @@ def audited(
     together = systems.get("recording")
     if together:
         between = together[f"{rate}_ci95"]
-        flagged = between is not None and between[0] > chance and together[rate] >= ours / 2
+        floor = chance if rate == "score" else 0.0
+        flagged = between is not None and between[0] > chance
+        flagged = flagged and together[rate] - floor >= (ours - floor) / 2
         rates = {key: together[key] for key in (rate, f"{rate}_ci95")}
         found[TOGETHER] = {**rates, "flagged": bool(flagged)}
     return {**found, "verdict": verdict(found, chance, ours, rate, who)}
@@ -74,6 +83,8 @@ def verdict(
     """Return a sentence that names the flagged properties, or says that none is."""
     if not audit:
         return "No property of the recordings was audited."
+    if rate == "score":
+        return _score_verdict(audit, chance, ours)
     voice, heard = ("voice", "who") if who else ("sound", "what")
     flagged = {name: entry[rate] for name, entry in audit.items() if entry["flagged"]}
     if not flagged:
@@ -91,4 +102,26 @@ def verdict(
         if ranked[0][1] < ours
         else f"Warning: {told} alone reach as much as ours or more ({ours:.1%}): how a recording "
         f"was made tells {heard} is heard as well as the network does."
+    )
+
+
+def _score_verdict(audit: Mapping[str, Any], chance: float, ours: float) -> str:
+    """Return the verdict on ICBHI Scores, of which naming every cycle normal has half."""
+    ranked = sorted(audit.items(), key=lambda item: -item[1]["score"])
+    flagged = [(name, entry["score"]) for name, entry in ranked if entry["flagged"]]
+    if not flagged:
+        best, entry = ranked[0]
+        return (
+            f"None of the {len(audit)} audited is both above naming every cycle normal "
+            f"({chance:.1%}) and at half of what ours ({ours:.1%}) gains over it without listening "
+            f"to the sound; {property_label(best)} gets furthest, to {entry['score']:.1%}."
+        )
+    told = " and ".join(f"{property_label(name)} ({share:.1%})" for name, share in flagged)
+    return (
+        f"Warning: {told} alone reach at least half of what ours ({ours:.1%}) gains over naming "
+        f"every cycle normal ({chance:.1%}), so part of the {rate_label('score')} may rest on who "
+        "was recorded, and how, rather than on what is heard."
+        if flagged[0][1] < ours
+        else f"Warning: {told} alone reach as much as ours or more ({ours:.1%}): who was recorded, "
+        "and how, tells what is heard as well as the network does."
     )

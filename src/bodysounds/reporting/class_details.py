@@ -7,6 +7,7 @@ from typing import Any
 
 from bodysounds.params.predict import BASELINES
 from bodysounds.params.report_classes import ReportClassesParams
+from bodysounds.reporting.class_audit import RANDOM_CYCLE
 from bodysounds.reporting.class_calibration import abstention, calibration_of, temperature_of
 from bodysounds.reporting.class_rating import rating
 from bodysounds.reporting.class_within import alarms, domains, files
@@ -41,6 +42,7 @@ DEFINITIONS = {
 def headline_rows(predictions: Table, metrics: Metrics) -> Table:
     """Return the predictions that the headline counts."""
     rows = predictions[predictions["subset"] == "test"]
+    rows = rows[rows["condition"] != RANDOM_CYCLE]
     condition = metrics["headline"]["condition"]
     return rows if condition == "all" else rows[rows["condition"] == condition]
 
@@ -83,6 +85,7 @@ def with_details(
     rows = headline_rows(predictions, metrics)
     audit = rows["system"].str.startswith(ALONE)
     main = rating(rows[~audit], examples, classes, params, groups_are)
+    scored = params.negative is not None
     kinds = system_kinds(list(main.systems), members)
     return {
         **metrics,
@@ -98,8 +101,11 @@ def with_details(
             if name not in kinds["baselines"] and main.probabilities(name) is not None
         },
         "abstention": abstention(main, rows, rule),
-        "domains": domains(rows, examples, classes, params, groups_are),
-        "file_shortcuts": files(examples, rows, manifest, classes, params, groups_are),
+        # where one class is the negative, devices, not corpora, are told of apart, and audited
+        "domains": {} if scored else domains(rows, examples, classes, params, groups_are),
+        "file_shortcuts": {}
+        if scored
+        else files(examples, rows, manifest, classes, params, groups_are),
         "out_of_fold": dict(rule.get("out_of_fold", {})),
         "false_alarms": alarms(rows, examples, params, rule),
         "definitions": {**metrics["definitions"], **DEFINITIONS},

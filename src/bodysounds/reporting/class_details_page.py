@@ -13,14 +13,15 @@ from bodysounds.corpora.base import Corpus
 from bodysounds.models.classifier import Classifier
 from bodysounds.models.heard import warning_of
 from bodysounds.params.report_classes import HEARD
+from bodysounds.reporting import respiratory_page as breath
 from bodysounds.reporting.captions import rows
 from bodysounds.reporting.cards import data_facts, model_facts, rejected_reasons
 from bodysounds.reporting.class_cards import clip_rows, listed, rule_facts, split_told
 from bodysounds.reporting.class_rating import CLASS_RATES
 from bodysounds.reporting.class_words import (
-    CONDITIONS,
     property_label,
     rate_label,
+    rate_title,
     shown_systems,
     system_label,
 )
@@ -87,16 +88,20 @@ def details_page(
         `run_record()`, and the run's `parameters` where they are known.
     """
     head = metrics["headline"]
+    cycles = head.get("unit") == "cycle"
+    if cycles:
+        examples, split_facts = breath.dealt(metrics, examples, split_facts)
     audit = {name: v for name, v in metrics["shortcuts"].items() if name != "verdict"}
     parameters = record.get("parameters")
     shown = shown_systems(metrics)
     own = manifest[manifest["recording_id"].isin(examples["recording_id"])]
     return render(
         "class_details.html.j2",
-        wide_figures=(*WIDE, *(name for name in figures if "training" in name)),
+        wide_figures=(*WIDE, *breath.WIDE, *(name for name in figures if "training" in name)),
         class_label=system_label,
         property_label=_property_label,
         rate_label=rate_label,
+        rate_title=rate_title,
         plural=lambda n, word: f"{n:,} {word}{'' if n == 1 else 's'}",
         class_rates=CLASS_RATES,
         class_rate_label=lambda name: CLASS_RATE_LABELS.get(name, name.capitalize()),
@@ -108,10 +113,14 @@ def details_page(
         systems=metrics["test"],
         shown=shown,
         parts=[("", ["ours"])]
-        + [(told, names) for told, key in PARTS if (names := _names(head[key], shown))],
+        + [
+            ("Methods" if cycles and key == "members" else told, names)
+            for told, key in PARTS
+            if (names := _names(head[key], shown))
+        ],
+        **breath.page_values(metrics, split_facts, rule),
         subsets=[name for name in ("train", "dev", "test") if name in metrics],
         leak=metrics["leak"],
-        conditions=CONDITIONS,
         images=_images(figures, metrics),
         confusions=rows(confusions),
         audit=audit,
@@ -123,17 +132,21 @@ def details_page(
         event_rules=listed(rule.get("events", {})),
         clip_rows=clip_rows(examples),
         split_told=split_told(split_facts),
-        data_facts=data_facts(own),
+        data_facts=breath.breath_facts(own) if cycles else data_facts(own),
         n_rejected=len(rejected),
         rejected=rejected_reasons(rejected),
         heard_before=heard_before(classifiers, manifest, examples),
         model_facts={
-            **({"The rule": rule_facts(rule)} if rule else {}),
+            **({"The rule": rule_facts(rule)} if rule and not cycles else {}),
             **{name: model_facts(one.encoder) for name, one in classifiers.items()},
         },
-        intended=f"To tell the {head['n_classes']:,} {head['classes_are']} above apart in "
+        intended=breath.INTENDED
+        if cycles
+        else f"To tell the {head['n_classes']:,} {head['classes_are']} above apart in "
         "recordings like those above, in research, with the error rates given.",
-        limits=f"Whatever is none of these {head['classes_are']} is named as one of them all the "
+        limits=breath.LIMITS
+        if cycles
+        else f"Whatever is none of these {head['classes_are']} is named as one of them all the "
         "same, unless it is too unsure to be answered. Other microphones, rooms, ages and sources "
         "than those above are untested.",
         record=record,
@@ -168,11 +181,12 @@ def heard_before(
 
 
 def _images(figures: Mapping[str, bytes], metrics: Metrics) -> dict[str, dict[str, str]]:
-    found = images(figures, _alt_texts(metrics))
+    found = images(figures, {**_alt_texts(metrics), **breath.alt_texts(metrics)})
+    captions = {**CAPTIONS, **breath.CAPTIONS}
     return {
         name: {
             **image,
-            **({"caption": CAPTIONS[name]} if name in CAPTIONS else {}),
+            **({"caption": captions[name]} if name in captions else {}),
             **(
                 {"caption": "Loss and accuracy by epoch; the star is the epoch kept."}
                 if name.startswith("training")
@@ -198,7 +212,7 @@ def _alt_texts(metrics: Metrics) -> dict[str, str]:
         f"{shown[k]} {percent(e['ece'])}" for k, e in metrics["calibration"].items() if k in shown
     )
     return {
-        "systems": f"{rate_label(rate).capitalize()} with intervals: {rates}.",
+        "systems": f"{rate_title(rate)} with intervals: {rates}.",
         "confusion": f"Confusion matrices of the systems. Ours: {by_class}.",
         "classes": f"Recall and precision by class and system. Ours: {by_class}.",
         "roc": f"Receiver operating characteristics. Ours: {by_class}.",

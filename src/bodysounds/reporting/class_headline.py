@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bodysounds.reporting.class_audit import known_pair
 from bodysounds.reporting.class_words import CONDITIONS, rate_label, shown_systems
 from bodysounds.reporting.words import interval, percent
 from bodysounds.types import Metrics
@@ -12,24 +13,34 @@ def class_headline(metrics: Metrics) -> str:
     head = metrics["headline"]
     rate = head["rate"]
     beside = "" if head["top5"] is None else f", top-5 {percent(head['top5'])}"
-    if rate != "accuracy":
+    if rate == "score":
+        beside += (
+            f", sensitivity {percent(head['se'])}, specificity {percent(head['sp'])} "
+            f"({percent(head['score_any'])} were any abnormal class right)"
+        )
+    elif rate != "accuracy":
         beside += f", accuracy {percent(head['accuracy'])}, macro F1 {percent(head['macro_f1'])}"
     where = CONDITIONS[head["condition"]]
     sound = "SYNTHETIC sound" if head["synthetic"] else "real recordings"
     heard = ""
     if head["unheard"] and head[f"heard_{rate}"] is not None:
-        heard = f"heard {head['groups_are']} {percent(head[f'heard_{rate}'])}; "
+        pair = known_pair(head["condition"], metrics["subgroups"])
+        beyond = CONDITIONS[pair[1]] if pair else f"heard {head['groups_are']}"
+        heard = f"{beyond} {percent(head[f'heard_{rate}'])}; "
     return (
         f"{rate_label(rate)} {percent(head[rate])} ({head['level']:.0%} interval "
-        f"{interval(head[f'{rate}_ci95'])}){beside}{_chosen(head)} on {head['subset']}, {where}, "
-        f"{head['n_classes']:,} {head['classes_are']}, {sound}; {heard}{_others(metrics)}"
+        f"{interval(head[f'{rate}_ci95'])}){beside}{_chosen(metrics)} on {head['subset']}, "
+        f"{where}, {head['n_classes']:,} {head['classes_are']}, {sound}; {heard}{_others(metrics)}"
     )
 
 
-def _chosen(head: Metrics) -> str:
+def _chosen(metrics: Metrics) -> str:
+    head = metrics["headline"]
     if not head.get("chosen"):
         return ""
-    return f" by {head['chosen']}" + (", which dev chose," if head["chosen_by"] == "dev" else "")
+    named = head["chosen"] in metrics[head["subset"]]
+    by_dev = head["chosen_by"] == "dev" and named
+    return f" by {head['chosen']}" + (", which dev chose," if by_dev else "")
 
 
 def _others(metrics: Metrics) -> str:

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import pandas as pd
 
 from bodysounds.metrics.class_areas import drawn_areas
 from bodysounds.metrics.classification import class_rates as rates_of
 from bodysounds.metrics.classification import confusion_matrix, per_class, tallies
 from bodysounds.metrics.groups import GroupDraws, draw_groups
 from bodysounds.metrics.intervals import normal_interval, percentile_interval
+from bodysounds.metrics.respiratory import SCORE_RATES, drawn_scores, score_rates
 from bodysounds.params.report_classes import ReportClassesParams
+from bodysounds.reporting.class_groups import NAMED_WITHIN_CLASS, groups_of
 from bodysounds.reporting.extremes import with_extremes
 from bodysounds.reporting.plain import plain
 from bodysounds.types import Array, Floats, Metrics, Table
@@ -26,8 +27,6 @@ FEW = 12
 """Classes up to which the rates of each have intervals."""
 CLASS_RATES = ("precision", "recall", "f1", "auc", "average_precision")
 RATES = ("accuracy", "top5", "balanced_accuracy", "macro_f1")
-NAMED_WITHIN_CLASS = "sessions"
-"""Groups of this kind are numbered anew in each class; any other name means one group."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +39,11 @@ class ClassRating:
     """What is resampled, such as the session of each row; its recording where that is unknown."""
     classes: Sequence[str]
     params: ReportClassesParams
+
+    @property
+    def rates(self) -> tuple[str, ...]:
+        """Names of the rates that an entry has, of one class against the others aside."""
+        return RATES if self.params.negative is None else (*RATES, *SCORE_RATES)
 
     @property
     def n(self) -> int:
@@ -62,19 +66,22 @@ class ClassRating:
         """Return the numbers of a system; None, for all of them, where there is no example."""
         counts = {"n": self.n, "n_groups": len(set(self.groups))}
         if not self.n:
-            return {**{key: None for rate in RATES for key in (rate, f"{rate}_ci95")}, **counts}
-        table = self.systems[system]
-        labels, predicted = table["label"].to_numpy(object), table["predicted"].to_numpy(object)
+            keys = {key: None for rate in self.rates for key in (rate, f"{rate}_ci95")}
+            return {**keys, **counts}
+        labels, predicted = self._said(system)
         rates = {name: plain(rate) for name, rate in rates_of(*tallies(labels, predicted)).items()}
-        within = table["rank"].to_numpy() <= TOP
+        within = self.systems[system]["rank"].to_numpy() <= TOP
         rates["top5"] = float(within.mean()) if len(self.classes) > TOP else None
         found: Metrics = {}
         drawn = self.draws.class_rates(labels, predicted) if self.draws else {}
         if self.draws and rates["top5"] is not None:
             drawn["top5"] = self.draws.means(within)
-        for name in RATES:
+        if self.params.negative is not None:
+            rates |= score_rates(labels, predicted, self.params.negative)
+            drawn |= self._drawn_scores(system)
+        for name in self.rates:
             found[name] = rates[name]
-            found[f"{name}_ci95"] = self._interval(name, rates[name], drawn.get(name))
+            found[f"{name}_ci95"] = self._interval(name, rates[name], drawn.get(name), labels)
         listed = len(self.classes) <= MOST_LISTED
         details = per_class(labels, predicted, self.classes, self.probabilities(system))
         if len(self.classes) <= FEW:
@@ -96,30 +103,35 @@ class ClassRating:
         rate = plain(self.rate(system, name))
         drawn = self.drawn(system, name)
         flagged = False
-        if drawn is not None and None not in (rate, chance, ours):
+        if drawn is not None and rate is not None and chance is not None and ours is not None:
             level = 1 - (1 - self.params.level) / n
             low = percentile_interval(drawn, level)[0]
-            flagged = low > (chance or 0) and (rate or 0) >= (ours or 0) / 2
-        return {name: rate, f"{name}_ci95": self._interval(name, rate, drawn), "flagged": flagged}
+            # naming every cycle normal has half of any Score: what counts is the gain over it
+            floor = chance if name in SCORE_RATES else 0.0
+            flagged = low > chance and rate - floor >= (ours - floor) / 2
+        between = self._interval(name, rate, drawn, self._said(system)[0])
+        return {name: rate, f"{name}_ci95": between, "flagged": flagged}
 
-    def comparison(self, system: str, name: str = "accuracy") -> Metrics:
-        """Return a rate of ours minus that of a system, with its paired interval."""
-        difference = self.rate("ours", name) - self.rate(system, name)
-        ours, other = self.drawn("ours", name), self.drawn(system, name)
-        if ours is None or other is None:
+    def comparison(self, system: str, name: str = "accuracy", first: str = "ours") -> Metrics:
+        """Return a rate of `first` minus that of a system, with its paired interval."""
+        difference = self.rate(first, name) - self.rate(system, name)
+        own, other = self.drawn(first, name), self.drawn(system, name)
+        if own is None or other is None:
             return {"difference": difference, "ci95": None, "excludes_zero": None}
-        ends = normal_interval(difference, ours - other, self.params.level)
+        ends = normal_interval(difference, own - other, self.params.level)
         low, high = (float(end) for end in np.clip(ends, -1.0, 1.0))
         excludes = low > 0 or high < 0
         between = [plain(low), plain(high)]
         return {"difference": difference, "ci95": between, "excludes_zero": excludes}
 
     def rate(self, system: str, name: str) -> float:
-        """Return accuracy, balanced_accuracy or macro_f1 of a system."""
+        """Return one of `rates` of a system, but for top5; NaN where it is undefined."""
         if name == "accuracy":
             return float(self.correct(system).mean())
-        table = self.systems[system]
-        labels, predicted = table["label"].to_numpy(object), table["predicted"].to_numpy(object)
+        labels, predicted = self._said(system)
+        if name in SCORE_RATES:
+            value = score_rates(labels, predicted, str(self.params.negative))[name]
+            return float("nan") if value is None else value
         return float(rates_of(*tallies(labels, predicted))[name])
 
     def drawn(self, system: str, name: str) -> Floats | None:
@@ -128,9 +140,21 @@ class ClassRating:
             return None
         if name == "accuracy":
             return self.draws.means(self.correct(system))
-        table = self.systems[system]
-        labels, predicted = table["label"].to_numpy(object), table["predicted"].to_numpy(object)
+        if name in SCORE_RATES:
+            return self._drawn_scores(system)[name]
+        labels, predicted = self._said(system)
         return self.draws.class_rates(labels, predicted)[name]
+
+    def _said(self, system: str) -> tuple[Array, Array]:
+        """Return labels and predictions of a system, object (n,) each."""
+        table = self.systems[system]
+        return table["label"].to_numpy(object), table["predicted"].to_numpy(object)
+
+    def _drawn_scores(self, system: str) -> dict[str, Floats]:
+        """Return the rates of the ICBHI Score in each draw; nothing without draws."""
+        if self.draws is None:
+            return {}
+        return drawn_scores(self.draws, *self._said(system), str(self.params.negative))
 
     def probabilities(self, system: str) -> Floats | None:
         """Return the probability of each class, float64 (n, n_classes); None where not kept."""
@@ -142,8 +166,7 @@ class ClassRating:
 
     def _add_intervals(self, details: dict[str, Metrics], system: str) -> None:
         """Add `<rate>_ci95` to each class's rates."""
-        table = self.systems[system]
-        labels, predicted = table["label"].to_numpy(object), table["predicted"].to_numpy(object)
+        labels, predicted = self._said(system)
         probabilities = self.probabilities(system)
         for k, name in enumerate(self.classes):
             own, said = labels == name, predicted == name
@@ -179,7 +202,7 @@ class ClassRating:
             }
 
     def _interval(
-        self, name: str, rate: float | None, drawn: Floats | None
+        self, name: str, rate: float | None, drawn: Floats | None, labels: Array
     ) -> list[float | None] | None:
         if drawn is None or rate is None:
             return None
@@ -188,33 +211,14 @@ class ClassRating:
         else:
             # a draw lacks some classes, which moves the middle of these, hardly their width
             low, high = np.clip(normal_interval(rate, drawn, self.params.level), 0.0, 1.0)
-        ends = [plain(low), plain(high)]
-        return with_extremes(rate, ends, len(set(self.groups)), self.params.level)
-
-
-def groups_of(
-    predictions: Table, examples: Table, groups_are: str = NAMED_WITHIN_CLASS
-) -> pd.Series[str]:
-    """Return the session_id of each prediction, or else its recording.
-
-    Sessions are told apart by class; a source, or whatever else `groups_are`, may be of several.
-    """
-    told = examples.set_index("segment_id").loc[predictions["segment_id"]]
-    session = told["session_id"].astype(object)
-    own = session.where(session.notna(), "")
-    if groups_are == NAMED_WITHIN_CLASS:
-        own = told["label"].astype(object) + "\n" + own
-    groups = own.where(session.notna(), told["recording_id"].astype(object))
-    return pd.Series(groups.to_numpy(object), predictions.index)
-
-
-def resampled(predictions: Table, examples: Table, groups_are: str = NAMED_WITHIN_CLASS) -> str:
-    """Return what `groups_of` are, as text."""
-    chosen = examples["segment_id"].isin(predictions["segment_id"])
-    known = examples.loc[chosen, "session_id"].notna()
-    if known.all():
-        return groups_are
-    return f"{groups_are}, and recordings where unknown" if known.any() else "recordings"
+        n = len(set(self.groups))
+        if name in SCORE_RATES:
+            normal = labels == self.params.negative
+            sides = {"sp": [normal], "se": [~normal], "se_any": [~normal]}
+            n = min(len(set(self.groups[own])) for own in sides.get(name, [normal, ~normal]))
+            if n < 2:
+                return None  # what one patient has does not vary from draw to draw
+        return with_extremes(rate, [plain(low), plain(high)], n, self.params.level)
 
 
 def rating(

@@ -11,6 +11,7 @@ CONDITIONS = {
     "heard_source": "heard sources",
     "unseen_patient": "patients not heard",
     "heard_patient": "heard patients",
+    "random_cycle": "cycles dealt at random",
     "unknown": "sessions unknown",
     "all": "all test clips",
 }
@@ -18,8 +19,18 @@ RATES = {
     "accuracy": "top-1",
     "balanced_accuracy": "balanced accuracy",
     "macro_f1": "macro F1",
+    "score": "ICBHI Score",
+    "se": "sensitivity",
+    "sp": "specificity",
+    "score_any": "Score, any abnormality",
+    "se_any": "sensitivity, any abnormality",
 }
 SYSTEMS = {
+    "log_mel": "log-mel + logistic regression",
+    "sl": "cross-entropy (sl)",
+    "scl": "supervised contrastive (scl)",
+    "hybrid": "both losses (hybrid)",
+    "mscl": "contrastive with metadata (mscl)",
     "mfcc": "MFCC + logistic regression",
     "recording": "level, noise, bandwidth, duration",
     "most_frequent": "most frequent class",
@@ -44,12 +55,18 @@ def rate_label(rate: str) -> str:
     return RATES.get(rate, rate.replace("_", " "))
 
 
+def rate_title(rate: str) -> str:
+    """Return a rate's name, as at the start of a sentence."""
+    label = rate_label(rate)
+    return label[:1].upper() + label[1:]
+
+
 def shown_systems(metrics: Metrics) -> dict[str, str]:
     """Return the systems of test and their names; what dev chose stands once, as ours."""
     chosen = metrics["headline"].get("chosen")
     named = {name: system_label(name) for name in metrics["test"] if name != chosen}
     if chosen and "ours" in named:
-        named["ours"] = f"ours: {system_label(chosen)}"
+        named["ours"] = f"ours: {system_label(chosen)}" if chosen in metrics["test"] else "ours"
     return named
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from bodysounds.params.plain import plain
@@ -19,19 +20,27 @@ def measure(
     *,
     classes_are: str,
     groups_are: str,
+    **more: Any,
 ) -> tuple[Metrics, Table]:
-    """Return rates with intervals, calibration, corpora, audits, false alarms; the confusions."""
+    """Return rates with intervals, calibration, corpora, audits, false alarms; the confusions.
+
+    `more` are the tables that `bodysounds.reporting.respiratory_metrics.with_respiratory` takes.
+    """
     from bodysounds.reporting.class_details import with_details
     from bodysounds.reporting.class_metrics import classification_metrics, confusions
 
     metrics = classification_metrics(
         predictions, examples, params, synthetic=raw.synthetic, classes_are=classes_are,
-        groups_are=groups_are, classes=model.labels,
+        groups_are=groups_are, classes=labels_of(model),
     )  # fmt: skip
     detailed = with_details(
         metrics, predictions, examples, manifest, params,
-        members=[name for name in members_of(model) if name], rule=rule_of(model),
+        members=names_of(model), rule=rule_of(model),
     )  # fmt: skip
+    if params.negative is not None:
+        from bodysounds.reporting.respiratory_metrics import with_respiratory
+
+        detailed = with_respiratory(detailed, predictions, examples, params, **more)
     return detailed, confusions(predictions)
 
 
@@ -55,6 +64,20 @@ def draw(predictions: Table, metrics: Metrics, params: ReportClassesParams) -> t
         risk_coverage_figure(rows, metrics),
         audit_figure(metrics),
     )
+
+
+def draw_groups(metrics: Metrics) -> Figure:
+    """Return the ICBHI Score by device, location, age group and sex."""
+    from bodysounds.figures.breath_groups import breath_groups_figure
+
+    return breath_groups_figure(metrics)
+
+
+def draw_runs(metrics: Metrics) -> Figure:
+    """Return each run of each method, with their mean."""
+    from bodysounds.figures.runs import runs_figure
+
+    return runs_figure(metrics)
 
 
 def write_page(
@@ -93,10 +116,25 @@ def write_page(
 
 
 def members_of(model: Any) -> dict[str, Classifier]:
-    """Return the classifiers of an ensemble by name, or a lone one under an empty name."""
-    return dict(getattr(model, "members", {"": model}))
+    """Return the classifiers of an ensemble by name, or a lone one under an empty name.
+
+    Of a rule alone, as runs over folds or seeds leave it, none is left.
+    """
+    return {} if isinstance(model, Mapping) else dict(getattr(model, "members", {"": model}))
+
+
+def names_of(model: Any) -> list[str]:
+    """Return the names of the members, or of the methods that a rule lists."""
+    if isinstance(model, Mapping):
+        return list(model["members"])
+    return [name for name in members_of(model) if name]
+
+
+def labels_of(model: Any) -> list[str]:
+    """Return the classes that a model or a rule may name."""
+    return list(model["labels"] if isinstance(model, Mapping) else model.labels)
 
 
 def rule_of(model: Any) -> Metrics:
     """Return the rule of an ensemble, nothing of a classifier."""
-    return dict(getattr(model, "rule", {}))
+    return dict(model if isinstance(model, Mapping) else getattr(model, "rule", {}))

@@ -17,6 +17,8 @@ DETAIL_FIGURES = (
     "figure.precision_recall", "figure.reliability", "figure.risk_coverage", "figure.shortcuts",
 )  # fmt: skip
 
+DRAWN = {"figure.groups": detail_nodes.draw_groups, "figure.runs": detail_nodes.draw_runs}
+
 
 def create_pipeline(task: str, *more_figures: str, classes_are: str = "classes") -> Pipeline:
     """predictions, examples, classifier -> metrics, confusions, figure.*, report.
@@ -53,17 +55,25 @@ def create_details(
     model: str = "classifier",
     classes_are: str = "classes",
     groups_are: str = "sources",
+    tables: tuple[str, ...] = (),
+    drawn: tuple[str, ...] = (),
 ) -> Pipeline:
     """The same for few classes, each rate by class with an interval, and what confidence means.
 
-    `model` is the dataset of an ensemble or of a classifier, and `groups_are` what session_id names
-    and intervals resample.
+    `model` is the dataset of an ensemble, of a classifier, or of the rule of several runs, and
+    `groups_are` what session_id names and intervals resample. `tables` are what the metrics of
+    breath cycles take besides (split_facts, runs, task_predictions, task_facts), and `drawn` the
+    figures of these metrics that the page shows too: figure.groups, figure.runs.
     """
-    tables = ("confusions", "manifest", "rejected", "examples", "split_facts", "raw")
+    shown = ("confusions", "manifest", "rejected", "examples", "split_facts", "raw")
     return _stage(
         Node(
             _named(detail_nodes.measure, classes_are=classes_are, groups_are=groups_are),
-            ["predictions", "examples", "manifest", model, "raw", "params:report_classes"],
+            {
+                **{name: name for name in ("predictions", "examples", "manifest", "raw", *tables)},
+                "model": model,
+                "params": "params:report_classes",
+            },
             ["metrics", "confusions"],
             name="measure",
         ),
@@ -73,9 +83,15 @@ def create_details(
             list(DETAIL_FIGURES),
             name="draw",
         ),
+        *(
+            Node(DRAWN[name], "metrics", name, name=f"draw_{name.removeprefix('figure.')}")
+            for name in drawn
+        ),
         Node(
             _named(detail_nodes.write_page, task=task),
-            _page({**{n: n for n in tables}, "model": model}, (*DETAIL_FIGURES, *more_figures)),
+            _page(
+                {**{n: n for n in shown}, "model": model}, (*DETAIL_FIGURES, *more_figures, *drawn)
+            ),
             "report",
             name="write_page",
         ),
