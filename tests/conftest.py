@@ -139,3 +139,9 @@ def finished_identification(project_copy: Path) -> FinishedRun:
 def finished_screams(project_copy: Path) -> FinishedRun:
     """`kedro run --env=test --pipeline=cry_scream_ensemble`, once for all tests."""
     return finish(project_copy, "cry_scream_ensemble")
+
+
+@pytest.fixture(scope="session")
+def finished_respiratory(project_copy: Path) -> FinishedRun:
+    """`kedro run --env=test --pipeline=respiratory_scl`, once for all tests."""
+    return finish(project_copy, "respiratory_scl")

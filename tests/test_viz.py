@@ -26,11 +26,16 @@ IDENTIFICATION = (
 SCREAMS = (
     "ingest", "split_sources", "featurize", "yamnet", "wav2vec2", "ensemble", "report_classes",
 )  # fmt: skip
+RESPIRATORY = (
+    "ingest", "split_patients", "featurize", "train_respiratory", "predict", "tasks",
+    "report_classes",
+)  # fmt: skip
 STAGES = {
     "cry_verification": VERIFICATION,
     "speaker_verification": VERIFICATION,
     "speaker_identification": IDENTIFICATION,
     "cry_scream_ensemble": SCREAMS,
+    "respiratory_scl": RESPIRATORY,
 }
 SWITCHES = (
     "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync "
@@ -43,6 +48,7 @@ def build(
     finished_run: FinishedRun,
     finished_identification: FinishedRun,
     finished_screams: FinishedRun,
+    finished_respiratory: FinishedRun,
 ) -> Iterator[Path]:
     """The static site of `kedro viz build --include-previews`."""
     with pytest.MonkeyPatch.context() as patch:
@@ -144,6 +150,7 @@ def test_every_dataset_of_every_pipeline_lies_in_a_layer(build: Path) -> None:
         ("cry_verification", "det"),
         ("speaker_identification", "confusion"),
         ("cry_scream_ensemble", "reliability"),
+        ("respiratory_scl", "breath_right_wrong"),
     ],
 )
 def test_the_rooms_open_and_show_metrics_and_a_figure(

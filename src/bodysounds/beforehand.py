@@ -12,18 +12,19 @@ from bodysounds.types import Metrics
 SHORTCUTS = (
     "audio_budget_s", "bundle", "channels", "classifier", "classifier_recipe", "complete",
     "constant_channel", "data", "demo_seed", "dim", "domain", "encoder", "group", "init_from",
-    "init_published", "init_strict", "mean_over", "n_dev", "n_speakers", "n_test", "n_train",
-    "name", "pretrained", "raw", "recipe", "refit", "resplit", "session", "shared_identity",
-    "shuffled_labels", "shuffles", "subject", "trials",
-    "wav2vec2", "yamnet",
+    "init_published", "init_strict", "mean_over", "method", "n_dev", "n_speakers", "n_test",
+    "n_train", "name", "network", "panns", "planted_metadata", "pretrained", "protocol", "raw",
+    "recipe", "refit", "respiratory_recipe", "resplit", "session", "shared_identity",
+    "shuffled_labels", "shuffles", "strict", "subject", "trials", "wav2vec2", "yamnet",
 )  # fmt: skip
 """What the configuration takes from --params by a short name."""
 
 
 STAGES = (
     "ingest", "split", "featurize", "train_embedding", "recipes", "score_pairs", "threshold",
-    "report", "split_closed", "split_sources", "train_classifier", "train_yamnet",
-    "train_wav2vec2", "predict", "ensemble", "report_classes",
+    "report", "split_closed", "split_sources", "split_patients", "train_classifier",
+    "train_yamnet", "train_wav2vec2", "train_respiratory", "runs", "predict", "ensemble", "tasks",
+    "report_classes",
 )  # fmt: skip
 
 
@@ -43,8 +44,12 @@ def check_names(given: Mapping[str, Any], tasks: Iterable[str]) -> None:
 RECIPES = {
     "recipe": ("parameters_recipes.yml", "_recipes"),
     "classifier_recipe": ("parameters_classifier_recipes.yml", "_classifiers"),
+    "respiratory_recipe": ("parameters_respiratory_recipes.yml", "_respiratory"),
 }
 """By what name --params chooses a recipe, and where those there are stand."""
+
+
+RESPIRATORY_METHODS = ("sl", "scl", "hybrid", "mscl")
 
 
 def check_recipe(recipe: str, conf: Path, chosen_by: str = "recipe") -> None:
@@ -97,7 +102,9 @@ def check_task(parameters: Metrics, nodes: Iterable[str]) -> None:
             check_classifier_start(parameters["train_classifier"]["init_from"])
         for member in ("yamnet", "wav2vec2"):
             if name.endswith(f".{member}.train"):
-                check_member_start(parameters[f"train_{member}"], member)
+                check_published(parameters, f"train_{member}")
+    if "train_respiratory" in parameters:
+        _check_respiratory(parameters, names)
 
 
 def _check_scores(parameters: Metrics) -> None:
@@ -136,6 +143,27 @@ def _recipe_of(name: str, parameters: Metrics) -> Metrics:
     return alone
 
 
+def _check_respiratory(parameters: Metrics, names: Sequence[str]) -> None:
+    taught = parameters["train_respiratory"]
+    folds = {part for name in names for part in name.split(".") if part.startswith("fold_")}
+    dealt = parameters["split_patients"]["folds"]
+    if folds and dealt != len(folds):
+        raise ValueError(
+            f"split_patients.folds is {dealt}, and the pipeline has {len(folds)} folds: make the "
+            "two equal"
+        )
+    ends = (".train_respiratory.train", *(f".{name}" for name in RESPIRATORY_METHODS))
+    if not any(name.endswith(ends) for name in names):
+        return
+    rate = parameters["featurize"]["sample_rate"]
+    if taught["f_max"] > rate / 2:
+        raise ValueError(
+            f"train_respiratory.f_max is {taught['f_max']:g} Hz, and waveforms of "
+            f"featurize.sample_rate {rate} hold nothing above {rate / 2:g} Hz: raise that rate"
+        )
+    check_published(parameters, "train_respiratory")
+
+
 def check_classifier_start(path: str) -> None:
     """Raise ValueError where train_classifier.init_from is nothing to start from."""
     from bodysounds.training.classifier_start import load_start
@@ -146,24 +174,25 @@ def check_classifier_start(path: str) -> None:
         raise ValueError(f"train_classifier.init_from: {error}") from error
 
 
-def check_member_start(parameters: Metrics, member: str) -> None:
-    """Raise ValueError where the published weights of a member are nothing to start from."""
-    from bodysounds.params import TrainWav2vec2Params, TrainYamnetParams
+def check_published(parameters: Metrics, stage: str) -> None:
+    """Raise ValueError where the published weights of a stage are nothing to start from."""
+    from bodysounds.params import TrainRespiratoryParams, TrainWav2vec2Params, TrainYamnetParams
 
-    if not parameters["published"]:
+    if not parameters[stage]["published"]:
         return
     import torch
 
     from bodysounds.training.classifier_start import start_of
 
-    kind = TrainYamnetParams if member == "yamnet" else TrainWav2vec2Params
+    kinds = (TrainYamnetParams, TrainWav2vec2Params, TrainRespiratoryParams)
+    kind = next(kind for kind in kinds if kind.stage == stage)
     n_threads = torch.get_num_threads()
     # the branches of ParallelRunner are forked from here, and would wait for threads left behind
     torch.set_num_threads(1)
     try:
-        start_of(kind(**parameters))
+        start_of(kind(**parameters[stage]))
     except ValueError as error:
-        raise ValueError(f"train_{member}.published: {error}") from error
+        raise ValueError(f"{stage}.published: {error}") from error
     finally:
         torch.set_num_threads(n_threads)
 

@@ -68,7 +68,7 @@ def scores(table: Table) -> None:
 
 
 def examples(table: Table) -> None:
-    """Each segment once, with its label and a subset; an unseen source never trains."""
+    """Each segment once, with its label and a subset; an unseen source or patient never trains."""
     columns = ("segment_id", "recording_id", "start_s", "end_s", "label", "subset", "condition")
     _require(table, "examples", (*columns, "session_id"), ("segment_id",))
     unknown = set(table["subset"]) - {"train", "dev", "test"}
@@ -77,18 +77,21 @@ def examples(table: Table) -> None:
     if table["label"].isna().any():
         wrong = table.loc[table["label"].isna(), "segment_id"].iloc[0]
         raise ValueError(f"examples: {wrong} has no label")
-    unseen = table[table["condition"] == "unseen_source"]
-    taught = table.loc[table["subset"] == "train", "session_id"]
-    sides = unseen.groupby("session_id")["subset"].nunique()
-    leaked = sorted({*sides.index[sides > 1], *(set(unseen["session_id"]) & set(taught))})
-    if leaked:
-        raise ValueError(f"examples: {len(leaked)} sources lie on two sides, such as {leaked[0]}")
+    for condition, what in (("unseen_source", "sources"), ("unseen_patient", "patients")):
+        unseen = table[table["condition"] == condition]
+        taught = table.loc[table["subset"] == "train", "session_id"]
+        sides = unseen.groupby("session_id")["subset"].nunique()
+        leaked = sorted({*sides.index[sides > 1], *(set(unseen["session_id"]) & set(taught))})
+        if leaked:
+            raise ValueError(
+                f"examples: {len(leaked)} {what} lie on two sides, such as {leaked[0]}"
+            )
 
 
 def predictions(table: Table) -> None:
-    """A class and the rank of the label for each system and segment."""
+    """A class and the rank of the label for each system, segment and condition."""
     columns = ("system", "segment_id", "label", "subset", "condition", "predicted", "rank")
-    _require(table, "predictions", (*columns, "probability"), ("system", "segment_id"))
+    _require(table, "predictions", (*columns, "probability"), ("system", "segment_id", "condition"))
     if not (table["rank"] >= 1).all():
         row = table.loc[~(table["rank"] >= 1)].iloc[0]
         raise ValueError(f"predictions: {row['system']} ranks {row['segment_id']} {row['rank']}")

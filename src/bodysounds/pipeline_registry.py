@@ -19,6 +19,7 @@ from bodysounds.pipelines import (
     threshold,
     train_embedding,
 )
+from bodysounds.respiratory_pipelines import respiratories
 from bodysounds.scream_pipelines import screams, screams_evaluate
 
 FOLDS = 5
@@ -111,5 +112,6 @@ def register_pipelines() -> dict[str, Pipeline]:
             "speaker_identification_evaluate": identification_evaluate("speaker_identification"),
             "cry_scream_ensemble": screams("cry_scream_ensemble"),
             "cry_scream_ensemble_evaluate": screams_evaluate("cry_scream_ensemble"),
+            **respiratories("respiratory_scl"),
         }
         return {**tasks, "__default__": tasks["cry_verification"]}

@@ -40,7 +40,23 @@ def clips(
     fill: str,
     rng: np.random.Generator | None = None,
 ) -> Tensor:
-    """Return clips, float32 (n, n_samples) in [-1, 1).
+    """Return clips, float32 (n, n_samples) in [-1, 1), as `cut` cuts them."""
+    return as_float(cut(samples, spans, n_samples, fill, rng))
+
+
+def as_float(found: Tensor) -> Tensor:
+    """Return int16 samples as float32 in [-1, 1), on their device."""
+    return found.float().div_(32768.0)
+
+
+def cut(
+    samples: Int16s,
+    spans: Ints,
+    n_samples: int,
+    fill: str,
+    rng: np.random.Generator | None = None,
+) -> Tensor:
+    """Return clips, int16 (n, n_samples): half the bytes to hand to another device.
 
     Parameters
     ----------
@@ -52,8 +68,8 @@ def clips(
         Draws where a clip starts, and where in a shorter recording its repetition does (not of
         `zeros` and `reflect`, which begin with the recording). None takes the first n_samples.
     """
-    pieces = []
-    for first, count in spans.tolist():
+    found = torch.empty((len(spans), n_samples), dtype=torch.int16)
+    for row, (first, count) in enumerate(spans.tolist()):
         start = 0
         if rng is not None and count > n_samples:
             start = int(rng.integers(count - n_samples + 1))
@@ -61,5 +77,5 @@ def clips(
         if rng is not None and count < n_samples and fill in AROUND:
             piece = np.roll(piece, -int(rng.integers(count)))
         # a copy: torch takes no memory that it must not write to
-        pieces.append(fit_length(torch.from_numpy(np.array(piece)[None]), n_samples, fill))
-    return torch.cat(pieces).float() / 32768.0
+        found[row] = fit_length(torch.from_numpy(np.array(piece)[None]), n_samples, fill)[0]
+    return found

@@ -43,7 +43,7 @@ class ConvBlock(nn.Module):
             found = self.get_submodule(f"conv{number}")(found)
             # the one channel that comes in leaves it open, and this is faster on a CPU
             found = found.contiguous(memory_format=torch.channels_last)
-            found = functional.relu(self.get_submodule(f"bn{number}")(found))
+            found = functional.relu(self.get_submodule(f"bn{number}")(found), inplace=True)
         return found if self.pool == 1 else functional.avg_pool2d(found, self.pool)
 
 
