@@ -27,13 +27,17 @@ STAGES = {
     "split": params.SplitParams,
     "split_closed": params.SplitClosedParams,
     "split_sources": params.SplitSourcesParams,
+    "split_patients": params.SplitPatientsParams,
     "featurize": params.FeaturizeParams,
     "train_embedding": params.TrainEmbeddingParams,
     "train_classifier": params.TrainClassifierParams,
     "train_yamnet": params.TrainYamnetParams,
     "train_wav2vec2": params.TrainWav2vec2Params,
+    "train_respiratory": params.TrainRespiratoryParams,
+    "runs": params.RunsParams,
     "score_pairs": params.ScorePairsParams,
     "predict": params.PredictParams,
+    "tasks": params.TasksParams,
     "ensemble": params.EnsembleParams,
     "threshold": params.ThresholdParams,
     "report": params.ReportParams,
@@ -45,6 +49,7 @@ FIELDS = {
 # a name that begins or ends elsewhere, such as 08_reporting or ensemble.json, is another thing
 OF_STAGE = re.compile(rf"(?<![\w.])(?:(\w+)\.)?({'|'.join(STAGES)})\.(?!json\b|html\b)(\w+)")
 SERVING = PROJECT / "docs/serving.md"
+BREATH = PROJECT / "docs/respiratory.md"
 
 register_pipelines = cache(register)
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -129,6 +134,7 @@ def headings(page: Path) -> set[str]:
         ("README.md", "cry_verification"),
         ("docs/identification.md", "speaker_identification"),
         ("docs/cry_scream.md", "cry_scream_ensemble"),
+        ("docs/respiratory.md", "respiratory_scl"),
     ],
 )
 def test_what_a_run_leaves_is_what_it_saves(page: str, task: str) -> None:
@@ -143,6 +149,63 @@ def test_what_a_run_leaves_is_what_it_saves(page: str, task: str) -> None:
     assert set(re.findall(r"`(\w+)`", row)) - {"inspection"} == {
         name for name in figures if not name.startswith("inspection_")
     }
+
+
+def test_what_folds_and_seeds_of_breath_leave_besides() -> None:
+    told: dict[str, set[str]] = {"folds": set(), "seeds": set()}
+    for entry, kinds, _ in rows_of(BREATH, "| entry | of | what it holds |"):
+        for kind in kinds.split(", "):
+            told[kind].add(entry.strip("`"))
+    alone = register_pipelines()["respiratory_scl"].datasets()
+    for kind, entries in told.items():
+        datasets = register_pipelines()[f"respiratory_scl_{kind}"].datasets() - alone
+        own = {name.removeprefix("respiratory_scl.") for name in datasets}
+        own = {name for name in own if not name.startswith("params:")}
+        assert entries <= own
+        assert {name for name in own if not re.match(r"(fold|seed)_\d\.run\.", name)} <= entries
+
+
+def test_values_of_breath_are_those_of_the_configuration() -> None:
+    conf = PROJECT / "conf/base"
+    recipes = yaml.safe_load((conf / "parameters_respiratory_recipes.yml").read_text())
+    published = recipes["_respiratory"]["published"]
+    told = rows_of(BREATH, "| parameter of `train_respiratory` | `published` | |")
+    for name, value, _ in told:
+        assert yaml.safe_load(value) == published[name.strip("`")], name
+    stages = yaml.safe_load((conf / "parameters_respiratory_scl.yml").read_text())
+    for name, value, _ in rows_of(BREATH, "| parameter | default | |"):
+        stage, field = name.strip("`").split(".")
+        written = stages["respiratory_scl"][stage][field]
+        if isinstance(written, str):  # what --params may fill in stands with its default
+            written = re.sub(r"\$\{runtime_params:\w+, (.+)\}", r"\1", written)
+        assert yaml.safe_load(value) == written, name
+
+
+def test_the_example_of_breath_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import numpy as np
+    import soundfile
+    import torch
+
+    from bodysounds.models.classifier import Classifier, save_classifier
+    from bodysounds.models.encoder import Encoder
+    from bodysounds.models.network import build_body, detached
+
+    (block,) = re.findall(r"^```python\n(.*?)^```", BREATH.read_text(), re.DOTALL | re.MULTILINE)
+    (path,) = re.findall(r"\"(data/\S+safetensors)\"", block)
+    built = {"name": "cnn6", "width": 0.1}
+    hears = {"name": "log_mel", "sample_rate": 4000, "n_fft": 256, "hop": 64, "n_mels": 64,
+             "f_min": 50.0, "f_max": 1800.0, "clip_s": 2.0, "fill": "circular"}  # fmt: skip
+    encoder = Encoder(detached(build_body(built, seed=0)), built, hears, {})
+    head = {"weight": torch.zeros(4, 48), "bias": torch.zeros(4)}
+    made = Classifier(encoder, head, ["both", "crackle", "normal", "wheeze"])
+    save_classifier(tmp_path / path / "v1" / "classifier.safetensors", made)
+    samples = np.random.default_rng(0).normal(0, 0.1, 20_000).astype(np.float32)
+    soundfile.write(tmp_path / "101_1b1_Al_sc_Meditron.wav", samples, 4000)
+    (tmp_path / "101_1b1_Al_sc_Meditron.txt").write_text("0\t2\t0\t0\n2\t4\t1\t0\n")
+    monkeypatch.chdir(tmp_path)
+    names = {"samples": samples}
+    exec(block, names)
+    assert {"classifier", "cycles", "exact", "either"} <= set(names)
 
 
 def test_the_readme_names_every_task_corpus_and_recipe() -> None:

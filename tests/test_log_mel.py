@@ -111,6 +111,13 @@ def test_clips_are_normalised_one_by_one() -> None:
     torch.testing.assert_close(module(waves[1:2]), module(waves)[1:2])
 
 
+def test_a_microphone_is_taken_off_band_by_band() -> None:
+    waves = noise(2, 8000)
+    decibels = LogMel(**SLOW, normalise="none")(waves).double().numpy()
+    found = LogMel(**SLOW, normalise="band", std=15.0)(waves).double().numpy()
+    np.testing.assert_allclose(found, (decibels - decibels.mean(axis=1)[:, None]) / 15, atol=1e-5)
+
+
 def test_constants_are_taken_off() -> None:
     waves = noise(2, 8000)
     decibels = LogMel(**SLOW, normalise="none")(waves)
@@ -154,7 +161,7 @@ def test_the_front_end_stays_precise_under_autocast() -> None:
         ({"n_mels": 0}, "between 0 Hz and half the sample rate, got 0 from"),
         ({"hop": 0}, "a hop from 1 to n_fft, got 1024 and 0"),
         ({"hop": 1025}, "a hop from 1 to n_fft, got 1024 and 1025"),
-        ({"normalise": "cepstral"}, "normalise must be one of none, clip, fixed, batch, got 'cep"),
+        ({"normalise": "cepstral"}, "one of none, clip, band, fixed, batch, got 'cepstral'"),
         ({"std": 0.0}, "needs a finite mean and an std above 0, got 0.0 and 0.0"),
         ({"mean": float("nan")}, "needs a finite mean and an std above 0, got nan and 1"),
     ],

@@ -8,8 +8,10 @@ import warnings
 import torch
 from torch import Tensor, nn
 
+from bodysounds.audio.frontends import mean_normalise
+
 NAME = "log_mel"
-NORMALISATIONS = ("none", "clip", "fixed", "batch")
+NORMALISATIONS = ("none", "clip", "band", "fixed", "batch")
 QUIETEST = 1e-10
 PUBLISHED_MEAN, PUBLISHED_STD = 0.3690, 0.0255
 """What ICBHI's published system standardises by, after `batch`."""
@@ -39,13 +41,15 @@ class LogMel(nn.Module):
         Bands.
     f_min, f_max : float
         Edges of the bands (Hz).
-    normalise : `none`, `clip`, `fixed` or `batch`
-        Decibels as they are; each clip to mean 0 and variance 1; `mean` (decibels) taken off and
-        divided by `std`; or, as published, the whole batch stretched to [0, 1] between its lowest
-        and highest value, then `mean` taken off and divided by `std`. With `batch`, what a clip
-        becomes depends on what it is heard beside.
+    normalise : `none`, `clip`, `band`, `fixed` or `batch`
+        Decibels as they are; each clip to mean 0 and variance 1; each band's mean over the clip
+        taken off, and with it a constant microphone, then divided by `std`; `mean` (decibels) taken
+        off and divided by `std`; or, as published, the whole batch stretched to [0, 1] between its
+        lowest and highest value, then `mean` taken off and divided by `std`. With `batch`, what a
+        clip becomes depends on what it is heard beside.
     mean, std : float
-        Of `fixed` and `batch`; `PUBLISHED_MEAN` and `PUBLISHED_STD` belong to `batch`.
+        Of `fixed` and `batch`, std of `band` too (decibels); `PUBLISHED_MEAN` and `PUBLISHED_STD`
+        belong to `batch`.
 
     Raises ValueError for values out of range, for a band that no frequency of the transform falls
     into, and for waveforms no longer than half a frame.
@@ -108,6 +112,8 @@ class LogMel(nn.Module):
             return found
         if self.normalise == "clip":
             return per_clip(found)
+        if self.normalise == "band":
+            return mean_normalise(found, "band") / self.std
         if self.normalise == "batch":
             low, high = found.amin(), found.amax()
             found = (found - low) / (high - low).clamp_min(SMALLEST)

@@ -45,12 +45,13 @@ class TrainRespiratoryParams(TrainBaseParams):
     f_max: float = 2000.0
     """Where the highest band ends (Hz), up to half the sample rate."""
     normalise: str = "clip"
-    """What is done with the decibels: `none`; `clip`, each clip to mean 0 and variance 1; `fixed`,
-    `mean` and `std` taken off; `batch`, the batch stretched to [0, 1], then these taken off."""
+    """What is done with the decibels: `none`; `clip`, each clip to mean 0 and variance 1; `band`,
+    the mean of each band of a clip taken off, and with it the microphone, then divided by `std`;
+    `fixed`, `mean` and `std` taken off; `batch`, the batch stretched to [0, 1], then these."""
     mean: float = 0.0
     """Of `fixed` and `batch`."""
     std: float = 1.0
-    """Of `fixed` and `batch`."""
+    """Of `band`, `fixed` and `batch`."""
     random_crop: bool = False
     """Training hears a random part of a cycle longer than clip_s, and begins a repeated one
     anywhere; false: it hears the start, as everything else does."""
@@ -112,7 +113,7 @@ class TrainRespiratoryParams(TrainBaseParams):
         super().__post_init__()
         self.choices(
             fill=("circular", "repeat", "reflect", "zeros"),
-            normalise=("none", "clip", "fixed", "batch"),
+            normalise=("none", "clip", "band", "fixed", "batch"),
             rows=("frames", "bands"),
             input_norm=(True, False),
             network=NETWORKS,
