@@ -32,7 +32,9 @@ from bodysounds.pipelines.report_classes.detail_nodes import (
     draw_groups as draw_groups_figure,
 )
 from bodysounds.pipelines.report_classes.pipeline import DETAIL_FIGURES
+from bodysounds.reporting.class_audit import verdict
 from bodysounds.reporting.class_details import headline_rows
+from bodysounds.reporting.class_details_page import _images as class_page_images
 from bodysounds.reporting.headline import headline
 from bodysounds.reporting.respiratory_groups import COLUMNS
 from bodysounds.reporting.respiratory_metrics import protocol_of
@@ -424,6 +426,40 @@ def test_the_page_of_folds_tells_of_methods_runs_and_the_leak(
         assert elsewhere not in text, elsewhere
 
 
+@pytest.mark.parametrize(
+    ("by", "told", "not_told"),
+    [
+        ("dev", "Dev chose <strong>contrastive with metadata (mscl)</strong>", "test half chose <"),
+        (
+            "test",
+            "The test half chose <strong>contrastive with metadata (mscl)</strong>",
+            "scored once",
+        ),
+    ],
+)
+def test_the_page_of_seeds_says_what_ours_is_and_who_chose_it(
+    folds: tuple[Breath, dict[str, Any]], by: str, told: str, not_told: str
+) -> None:
+    breath, of_folds = folds
+    rule = of_folds | {"chosen": "mscl", "chosen_by": by, "choices": []}
+    found = measured(breath, rule, split_facts=FACTS, runs=made_runs())
+    text = page(breath, found, rule)
+    assert f"{told} as ours, by the mean probabilities of its 4 runs" in text
+    assert not_told not in text
+    assert f" by mscl, which {by} chose, on test" in headline(found)
+
+
+def test_runs_that_start_from_weights_that_heard_test_say_so(
+    folds: tuple[Breath, dict[str, Any]], pooled: dict[str, Any]
+) -> None:
+    breath, rule = folds
+    known = breath.manifest["sha256"].str[:16].tolist()
+    text = page(breath, pooled, rule | {"heard": [*known[:3], "another"]})
+    assert "The weights to start from: This encoder has heard 3 of the 80 test recordings" in text
+    for heard in ([], ["another"]):
+        assert "Not unseen." not in page(breath, pooled, rule | {"heard": heard})
+
+
 def test_tasks_without_a_negative_class_are_told_nothing_of_it(breath: Breath) -> None:
     plain = ReportClassesParams(n_bootstrap=DRAWS, headline="balanced_accuracy",
                                 condition="unseen_patient")  # fmt: skip
@@ -474,3 +510,48 @@ def test_the_stage_takes_more_tables_and_draws_more_figures(
     assert {"figure.groups", "figure.runs", "figure.embedding_map"} <= set(last.inputs)
     for found, drawn in ((pooled, draw_runs), (metrics, draw_groups_figure)):
         assert isinstance(drawn(found), Figure)
+
+
+def test_few_heard_patients_get_no_interval_of_the_leak(breath: Breath) -> None:
+    """A side that cannot vary would make its difference look surer than it is."""
+    table = breath.predictions
+    heard = table["condition"] == "heard_patient"
+    normal = table["label"] == "normal"
+    first = table.loc[heard & normal, "segment_id"].str[:3].iloc[0]
+    keep = ~heard | ~normal | (table["segment_id"].str[:3] == first)
+    found = measured(dataclasses.replace(breath, predictions=table[keep]))
+    assert found["subgroups"]["heard_patient"]["ours"]["score_ci95"] is None
+    assert found["leak"]["ours"]["difference"] is not None
+    assert found["leak"]["ours"]["ci95"] is None
+
+
+def test_the_page_names_classes_that_no_test_cycle_is_of(breath: Breath) -> None:
+    table = breath.predictions
+    few = dataclasses.replace(breath, predictions=table[table["label"] != "wheeze"])
+    found = measured(few)
+    written = page(few, found)
+    assert "3 kinds of breath sound (of 4 known): both, crackle, normal" in written
+    assert "no test cycle is wheeze." in written
+    assert "(of 4 known)" not in page(breath, measured(breath))
+
+
+def test_the_page_counts_cycles_and_shows_no_empty_column(
+    breath: Breath, metrics: dict[str, Any]
+) -> None:
+    figures = {"confusion": b"png", "reliability": b"png", "shortcuts": b"png"}
+    for name, caption in class_page_images(figures, metrics).items():
+        assert "clip" not in caption["caption"], name
+        assert "original files" not in caption["caption"], name
+    written = page(breath, metrics)
+    assert '<th class="n">Temperature</th>' not in written
+    assert '<th class="n">Log loss</th>' in written
+
+
+def test_the_verdict_says_where_ours_gains_nothing() -> None:
+    audit = {name: {"score": score, "flagged": False}
+             for name, score in (("level_dbfs", 0.51), ("sex", 0.3))}  # fmt: skip
+    assert verdict(audit, 0.5, 0.48, "score").startswith(
+        "Ours (48.0%) gains nothing over naming every cycle normal (50.0%)"
+    )
+    assert "level gets furthest, to 51.0%" in verdict(audit, 0.5, 0.48, "score")
+    assert "half of what ours (60.0%) gains" in verdict(audit, 0.5, 0.6, "score")

@@ -244,6 +244,8 @@ def test_views_are_drawn_independently(corpus: Corpus, tmp_path: Path) -> None:
     still = replace(run, augment=set_up(*corpus, breath_params(tmp_path, augment=[]), None).augment)
     heard = hear(still, rows, labels[rows], State(), 5)
     torch.testing.assert_close(heard[:6], heard[6:])
+    starts = first_clips(run.module, run.packed, run.train.spans[rows])
+    torch.testing.assert_close(heard, run.module(starts))
     moved = replace(still, params=replace(run.params, random_crop=True))
     heard = hear(moved, rows, labels[rows], State(), 5)
     assert ((heard[:6] - heard[6:]).abs().amax(dim=1) > 1e-4).any()

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from bodysounds import checks
 from bodysounds.metrics.respiratory import icbhi_score
-from bodysounds.params import PredictParams, RunsParams, SplitPatientsParams
+from bodysounds.models.classifier import Classifier, save_classifier
+from bodysounds.models.encoder import Encoder
+from bodysounds.models.network import build_body
+from bodysounds.params import (
+    PredictParams,
+    RunsParams,
+    SplitPatientsParams,
+    TrainRespiratoryParams,
+)
+from bodysounds.pipelines.runs.nodes import pool
 from bodysounds.scoring.classes import prediction_table
 from bodysounds.scoring.run_baselines import fold_baselines
 from bodysounds.scoring.run_tables import (
@@ -208,13 +219,53 @@ def test_seeds_make_a_table_and_a_mean(examples: pd.DataFrame) -> None:
     assert set(ours["subset"]) == {"dev", "test"}
     mean = sum(tables["scl"].set_index("segment_id")[columns] for tables in runs[:3]) / 3
     np.testing.assert_allclose(ours[columns], mean.loc[ours.index], rtol=1e-5)
-    rule = seed_rule(table, found)
+    rule = seed_rule(runs, table)
     assert (rule["chosen"], rule["members"], rule["labels"]) == ("scl", ["sl", "scl"], CLASSES)
+    assert rule["chosen_by"] == "dev"
     with pytest.raises(ValueError, match="no run was trained"):
         gather_seeds([{"sl": no_run()}], baselines, "normal", 50)
     short = [runs[0], {name: own.iloc[1:] for name, own in runs[1].items()}]
     with pytest.raises(ValueError, match="do not speak of the same cycles"):
         gather_seeds(short, baselines, "normal", 50)
+
+
+def test_seeds_whose_epoch_test_chose_say_so_and_know_the_classes_that_test_lacks(
+    examples: pd.DataFrame,
+) -> None:
+    """The protocol `published`: there is no dev, and a small test half may lack a class."""
+    test = (examples["fold"] == 0) & (examples["label"] != "wheeze")
+    published = examples.assign(
+        subset=np.where(test, "test", "train"),
+        condition=np.where(test, "unseen_patient", "train"),
+        chooses=test,
+    )
+    runs = [{"sl": run(published, "sl", 1.0, k), "scl": no_run()} for k in range(2)]
+    table, found = gather_seeds(runs, baseline(published), "normal", 50)
+    assert set(found["label"]) == {"both", "crackle", "normal"}
+    rule = seed_rule(runs, table)
+    assert rule["labels"] == CLASSES
+    assert rule["chosen_by"] == "test"
+
+
+def test_what_the_weights_to_start_from_have_heard_stands_in_the_rule(
+    examples: pd.DataFrame, runs: list[dict[str, pd.DataFrame]], tmp_path: Path
+) -> None:
+    architecture = {"name": "cnn6", "width": 0.125}
+    front_end = {"name": "log_mel", "sample_rate": 4000, "n_fft": 256, "hop": 128, "f_max": 1800.0,
+                 "clip_s": 1.0, "fill": "circular"}  # fmt: skip
+    state = build_body(architecture, seed=0).state_dict()
+    encoder = Encoder(state, architecture, front_end, {"heard": ["ab12", "cd34"]})
+    head = {"weight": torch.zeros(4, 64), "bias": torch.zeros(4)}
+    path = tmp_path / "c.safetensors"
+    save_classifier(path, Classifier(encoder, head, CLASSES))
+    tables = {
+        f"{name}_{k}": own[name] for k, own in enumerate(runs) for name in METHODS
+    } | {f"{name}_{k}": table for k, fold in enumerate(folds(examples))
+         for name, table in (("baselines", baseline(fold)), ("by_cycle", no_run()))}  # fmt: skip
+    for published, heard in ((str(path), ["ab12", "cd34"]), (None, [])):
+        params = TrainRespiratoryParams(published=published)
+        _, rule = pool(examples, params, PredictParams(), methods=METHODS, folds=5, **tables)
+        assert rule["heard"] == heard
 
 
 def test_baselines_are_fitted_on_what_each_fold_trains_on(examples: pd.DataFrame) -> None:

@@ -43,7 +43,9 @@ def leak_of(groups: Mapping[str, ClassRating], params: ReportClassesParams) -> d
         difference = heard.rate(system, rate) - unheard.rate(system, rate)
         between = None
         first, second = heard.drawn(system, rate), unheard.drawn(system, rate)
-        if first is not None and second is not None:
+        # where one side cannot vary, its difference would look surer than it is
+        rated = all(part.interval(system, rate) for part in (heard, unheard))
+        if rated and first is not None and second is not None:
             # groups of the two are different ones, so their draws must not move together
             drawn = first - (second if alike else second[::-1])
             ends = normal_interval(difference, drawn, params.level)
@@ -111,6 +113,12 @@ def _score_verdict(audit: Mapping[str, Any], chance: float, ours: float) -> str:
     flagged = [(name, entry["score"]) for name, entry in ranked if entry["flagged"]]
     if not flagged:
         best, entry = ranked[0]
+        if ours <= chance:
+            return (
+                f"Ours ({ours:.1%}) gains nothing over naming every cycle normal ({chance:.1%}), "
+                f"and none of the {len(audit)} audited is surely above that; "
+                f"{property_label(best)} gets furthest, to {entry['score']:.1%}."
+            )
         return (
             f"None of the {len(audit)} audited is both above naming every cycle normal "
             f"({chance:.1%}) and at half of what ours ({ours:.1%}) gains over it without listening "

@@ -77,7 +77,7 @@ def with_details(
         before {ece, ece_if_calibrated, log_loss, confidence}, aurc}}, `abstention`, `domains`
         {corpus: {classes, systems, shortcuts}}, `file_shortcuts` {property: rates}, `false_alarms`
         {system: counts}, `out_of_fold` {system: rates on train, by fold}; of the headline:
-        members, ensembles, baselines, chosen, chosen_by (dev, or parameter).
+        members, ensembles, baselines, chosen, chosen_by (dev, test or parameter).
     """
     rule = rule or {}
     head = metrics["headline"]

@@ -11,6 +11,7 @@ import pandas as pd
 
 from bodysounds.corpora.base import Corpus
 from bodysounds.models.classifier import Classifier
+from bodysounds.models.encoder import Encoder
 from bodysounds.models.heard import warning_of
 from bodysounds.params.report_classes import HEARD
 from bodysounds.reporting import respiratory_page as breath
@@ -44,7 +45,7 @@ CAPTIONS = {
     "often as it says.",
     "risk_coverage": "Share of errors among the clips answered, the surest first; lower is better.",
     "shortcuts": "What each property reaches without the sound, below ours; flagged ones are "
-    "hatched, those of the original files dotted.",
+    "hatched.",
 }
 CLASS_RATE_LABELS = {"f1": "F1", "auc": "AUC", "average_precision": "Average precision"}
 PARTS = (("Members", "members"), ("Ensembles", "ensembles"), ("Baselines", "baselines"))
@@ -94,6 +95,7 @@ def details_page(
     audit = {name: v for name, v in metrics["shortcuts"].items() if name != "verdict"}
     parameters = record.get("parameters")
     shown = shown_systems(metrics)
+    found = metrics["test"]["ours"]["per_class"]
     own = manifest[manifest["recording_id"].isin(examples["recording_id"])]
     return render(
         "class_details.html.j2",
@@ -112,6 +114,8 @@ def details_page(
         head=head,
         systems=metrics["test"],
         shown=shown,
+        tested=[name for name in metrics["classes"] if found[name]["n"]],
+        untested=[name for name in metrics["classes"] if not found[name]["n"]],
         parts=[("", ["ours"])]
         + [
             ("Methods" if cycles and key == "members" else told, names)
@@ -135,7 +139,7 @@ def details_page(
         data_facts=breath.breath_facts(own) if cycles else data_facts(own),
         n_rejected=len(rejected),
         rejected=rejected_reasons(rejected),
-        heard_before=heard_before(classifiers, manifest, examples),
+        heard_before=heard_before(classifiers, manifest, examples, rule),
         model_facts={
             **({"The rule": rule_facts(rule)} if rule and not cycles else {}),
             **{name: model_facts(one.encoder) for name, one in classifiers.items()},
@@ -167,14 +171,21 @@ def _property_label(name: str) -> str:
 
 
 def heard_before(
-    classifiers: Mapping[str, Classifier], manifest: Table, examples: Table
+    classifiers: Mapping[str, Classifier],
+    manifest: Table,
+    examples: Table,
+    rule: Mapping[str, Any],
 ) -> list[str]:
-    """Return a sentence for each classifier that has heard recordings of unheard sources."""
+    """Return a sentence for each classifier that has heard recordings of unheard sources.
+
+    Of runs, which leave a rule alone, for the weights that they all start from.
+    """
     tested = examples[(examples["subset"] == "test") & examples["condition"].isin(list(HEARD))]
     subsets = pd.DataFrame({"recording_id": tested["recording_id"].unique()}).assign(subset="test")
-    warnings = {
-        name: warning_of(one.encoder, manifest, subsets) for name, one in classifiers.items()
-    }
+    encoders = {name: one.encoder for name, one in classifiers.items()}
+    if rule.get("heard"):
+        encoders["The weights to start from"] = Encoder({}, {}, {}, {"heard": rule["heard"]})
+    warnings = {name: warning_of(one, manifest, subsets) for name, one in encoders.items()}
     return [
         f"{system_label(name)}: {told}" if name else told for name, told in warnings.items() if told
     ]
@@ -183,6 +194,10 @@ def heard_before(
 def _images(figures: Mapping[str, bytes], metrics: Metrics) -> dict[str, dict[str, str]]:
     found = images(figures, {**_alt_texts(metrics), **breath.alt_texts(metrics)})
     captions = {**CAPTIONS, **breath.CAPTIONS}
+    if metrics["headline"].get("unit") == "cycle":
+        captions = {name: told.replace("clip", "cycle") for name, told in captions.items()}
+    if metrics["file_shortcuts"]:
+        captions["shortcuts"] += " Dots: those of the original files."
     return {
         name: {
             **image,

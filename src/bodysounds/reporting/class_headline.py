@@ -39,8 +39,8 @@ def _chosen(metrics: Metrics) -> str:
     if not head.get("chosen"):
         return ""
     named = head["chosen"] in metrics[head["subset"]]
-    by_dev = head["chosen_by"] == "dev" and named
-    return f" by {head['chosen']}" + (", which dev chose," if by_dev else "")
+    by_subset = head["chosen_by"] in ("dev", "test") and named
+    return f" by {head['chosen']}" + (f", which {head['chosen_by']} chose," if by_subset else "")
 
 
 def _others(metrics: Metrics) -> str:

@@ -109,8 +109,7 @@ class ClassRating:
             # naming every cycle normal has half of any Score: what counts is the gain over it
             floor = chance if name in SCORE_RATES else 0.0
             flagged = low > chance and rate - floor >= (ours - floor) / 2
-        between = self._interval(name, rate, drawn, self._said(system)[0])
-        return {name: rate, f"{name}_ci95": between, "flagged": flagged}
+        return {name: rate, f"{name}_ci95": self.interval(system, name), "flagged": flagged}
 
     def comparison(self, system: str, name: str = "accuracy", first: str = "ours") -> Metrics:
         """Return a rate of `first` minus that of a system, with its paired interval."""
@@ -144,6 +143,11 @@ class ClassRating:
             return self._drawn_scores(system)[name]
         labels, predicted = self._said(system)
         return self.draws.class_rates(labels, predicted)[name]
+
+    def interval(self, system: str, name: str) -> list[float | None] | None:
+        """Return the interval of one of `rates` of a system; None where too few groups vary it."""
+        rate, drawn = plain(self.rate(system, name)), self.drawn(system, name)
+        return self._interval(name, rate, drawn, self._said(system)[0])
 
     def _said(self, system: str) -> tuple[Array, Array]:
         """Return labels and predictions of a system, object (n,) each."""

@@ -219,13 +219,19 @@ def fold_rule(runs: Sequence[Mapping[str, Table]], negative: str) -> Metrics:
     }
 
 
-def seed_rule(table: Table, predictions: Table) -> Metrics:
-    """Return the classes, the methods, each one's mean dev_score, and the one chosen by it."""
+def seed_rule(runs: Sequence[Mapping[str, Table]], table: Table) -> Metrics:
+    """Return the classes, the methods, each one's mean dev_score, and the one chosen by it.
+
+    `runs` and `table` are those of `gather_seeds`; chosen_by is dev, or test where that chose the
+    epochs too, as the protocol `published` has it.
+    """
     means = table.groupby("method", sort=False)["dev_score"].mean()
+    some = next(run for tables in runs for run in tables.values() if len(run))
+    chose = set(some.loc[some["chooses"].astype(bool), "subset"])
     return {
-        "labels": sorted(set(predictions["label"])),
+        "labels": classes_of(some),
         "members": list(means.index),
         "chosen": str(means.idxmax()),
-        "chosen_by": "dev",
+        "chosen_by": "test" if "test" in chose else "dev",
         "dev_score": {str(name): float(value) for name, value in means.items()},
     }

@@ -178,7 +178,7 @@ def told(row: dict[str, float]) -> str:
     if "train_accuracy" in row:
         words.append(f"accuracy {100 * row['train_accuracy']:.1f}% in train")
         words.append(f"{100 * row['dev_accuracy']:.1f}% in dev")
-    return ", ".join([*words, f"{row['items_per_second']:.0f} recordings a second"])
+    return ", ".join([*words, f"{row['items_per_second']:.0f} examples a second"])
 
 
 def choice(run: ClassifierTraining) -> str:

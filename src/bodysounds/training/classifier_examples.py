@@ -96,7 +96,7 @@ def metadata_groups(known: Table, columns: Sequence[str]) -> Ints:
     if missing:
         raise ValueError(
             f"the examples have no column {missing[0]!r}, which metadata names: take what they "
-            "have, or a method without metadata (sl, scl, hybrid)"
+            "have, or a method without metadata (--params method=sl, scl or hybrid)"
         )
     if not columns:
         return np.full(len(known), -1, dtype=np.int64)
@@ -107,7 +107,8 @@ def metadata_groups(known: Table, columns: Sequence[str]) -> Ints:
     if not (taught >= 0).any():
         raise ValueError(
             f"no example of train has all of its metadata ({', '.join(columns)}): take what they "
-            "have, or a method without metadata (sl, scl, hybrid)"
+            "have, or a method without metadata (--params method=sl, scl or hybrid; of several "
+            "methods, runs.methods without mscl)"
         )
     log.info(
         "metadata %s: %d groups in train, %d of %d rows without one",

@@ -43,6 +43,11 @@ def architecture(params: TrainBaseParams, init: Encoder | None = None) -> dict[s
             raise ValueError(
                 f"{params.stage}.published is {init.architecture['name']!r}, and the stage trains "
                 f"{name}: give weights of that"
+                + (
+                    f", or take --params network={init.architecture['name']}"
+                    if isinstance(params, TrainRespiratoryParams)
+                    else ""
+                )
             )
         return dict(init.architecture)
     if isinstance(params, TrainYamnetParams):

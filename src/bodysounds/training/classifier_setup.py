@@ -129,7 +129,7 @@ def set_up(
     rng = np.random.default_rng(params.seed)
     epoch = plan_epoch(stratum[train.labels], params.batch_size, params.balanced, rng)
     log.info(
-        "%d classes, %d recordings in train, %d in dev (of %d classes), %s%s",
+        "%d classes, %d examples in train, %d in dev (of %d classes), %s%s",
         len(labels), len(train.labels), len(dev.labels), len(np.unique(dev.labels)), device,
         ", bf16" if bf16 else "",
     )  # fmt: skip

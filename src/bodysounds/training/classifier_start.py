@@ -61,6 +61,12 @@ def start_of(params: TrainBaseParams) -> Encoder | None:
     return load_start(params.start)
 
 
+def heard_at_start(params: TrainBaseParams) -> list[str]:
+    """Return the recordings that the weights to start from have heard, as those remember them."""
+    init = start_of(params)
+    return [] if init is None else list(init.training.get("heard", ()))
+
+
 def load_yamnet_start(path: str | Path) -> Encoder:
     """Return the network of published YAMNet weights, or of a classifier or encoder of ours."""
     path = Path(path).expanduser()

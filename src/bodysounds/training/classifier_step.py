@@ -12,7 +12,7 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional
 
 from bodysounds.audio.augment import Augment
-from bodysounds.audio.clips import clips
+from bodysounds.audio.clips import as_float, cut
 from bodysounds.audio.log_mel import LogMel
 from bodysounds.audio.mixing import lay_under
 from bodysounds.audio.yamnet_log_mel import YamnetLogMel
@@ -96,15 +96,19 @@ def hear(run: ClassifierTraining, batch: Ints, labels: Tensor, state: State, see
         return run.known["train"][torch.from_numpy(batch)].to(run.device)
     params = run.params
     rng = np.random.default_rng([params.seed, state.epoch, state.batch]) if moves(run) else None
-    spans = run.train.spans[batch]
-    waveforms = clips(run.packed.samples, spans, run.n_samples, run.module.fill, rng).to(run.device)
+    # where only features are changed, the views of a cycle are heard once
+    views = 1 if moves(run) or run.augment.waveform_steps else params.views
+    spans = run.train.spans[batch[: len(batch) // views]]
+    found = cut(run.packed.samples, spans, run.n_samples, run.module.fill, rng)
+    waveforms = as_float(found.to(run.device))
     generator = torch.Generator(run.device).manual_seed(seed)
     with torch.no_grad():
         for under in params.background if isinstance(params, TrainMemberParams) else ():
             quiet = labels == run.labels.index(under["label"])
             waveforms = lay_under(waveforms, quiet, generator, under["p"], under["snr_db"])
         waveforms = run.augment.waveforms(waveforms, generator)
-        inputs = augment_inputs(run, run.module.features(waveforms), generator)
+        inputs = torch.cat([run.module.features(waveforms)] * views)
+        inputs = augment_inputs(run, inputs, generator)
     return embed(run, inputs)
 
 

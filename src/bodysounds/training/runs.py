@@ -34,6 +34,7 @@ def fold_run(
     if method not in runs.methods:
         log.info("runs.methods lists no %s: fold %d is not trained by it", method, fold)
         return no_run()
+    log.info("fold %d of %d, from 0:", fold, split.folds)
     return one_run(packed, of_fold(examples, fold, split), params, method, runs.seed)
 
 
@@ -54,6 +55,7 @@ def fold_run_by_cycle(
         log.info("runs.by_cycle is false: fold %d is not dealt by cycle", fold)
         return no_run()
     method = best_method(tables, params.negative)
+    log.info("fold %d of %d, from 0, its cycles dealt at random:", fold, split.folds)
     return one_run(packed, of_fold(examples, fold, split, by_cycle=True), params, method, runs.seed)
 
 

@@ -74,6 +74,7 @@ def pool(
 ) -> tuple[Table, Metrics]:
     """Return the predictions of every patient, each tested once, and what was chosen by fold."""
     from bodysounds.scoring.run_tables import fold_rule, pool_folds
+    from bodysounds.training.classifier_start import heard_at_start
 
     runs = [{name: tables[f"{name}_{k}"] for name in methods} for k in range(folds)]
     by_cycle, baselines = (
@@ -81,7 +82,7 @@ def pool(
     )
     negative, most = params.negative, predict.most_columns
     predictions = pool_folds(examples, runs, by_cycle, baselines, negative, most)
-    return predictions, fold_rule(runs, negative)
+    return predictions, fold_rule(runs, negative) | {"heard": heard_at_start(params)}
 
 
 def train_seed(
@@ -116,6 +117,7 @@ def gather(
     """Return a row a run, the predictions of each method's mean probability, and who is ours."""
     from bodysounds.scoring.run_baselines import split_baselines
     from bodysounds.scoring.run_tables import gather_seeds, seed_rule
+    from bodysounds.training.classifier_start import heard_at_start
 
     of_seeds = [{name: tables[f"{name}_{k}"] for name in methods} for k in range(seeds)]
     baselines = split_baselines(waveforms, examples, descriptors, predict)
@@ -123,4 +125,4 @@ def gather(
     table, predictions = gather_seeds(
         of_seeds, baselines, params.negative, predict.most_columns, first
     )
-    return table, predictions, seed_rule(table, predictions)
+    return table, predictions, seed_rule(of_seeds, table) | {"heard": heard_at_start(params)}
