@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -70,9 +70,10 @@ class FinishedRun:
     project: Path
     output: str
     task: str = "cry_verification"
+    data: str = "data"
 
     def results(self, layer: str) -> Path:
-        return self.project / "data" / layer / "test" / self.task
+        return self.project / self.data / layer / "test" / self.task
 
     def latest(self, layer: str, name: str) -> Path:
         """The latest version of a versioned result."""
@@ -145,3 +146,26 @@ def finished_screams(project_copy: Path) -> FinishedRun:
 def finished_respiratory(project_copy: Path) -> FinishedRun:
     """`kedro run --env=test --pipeline=respiratory_scl`, once for all tests."""
     return finish(project_copy, "respiratory_scl")
+
+
+def finish_beside(run: FinishedRun, kind: str) -> FinishedRun:
+    """Run another pipeline of a task into data/<kind>, so that the run stays as it is."""
+    beside = FinishedRun(run.project, "", run.task, f"data/{kind}")
+    shutil.copytree(run.results("01_raw"), beside.results("01_raw"))
+    done = kedro(
+        run.project, "run", "--env=test", f"--pipelines={run.task}_{kind}",
+        f"--params=data={beside.data}",
+    )  # fmt: skip
+    return replace(beside, output=done.stdout)
+
+
+@pytest.fixture(scope="session")
+def finished_folds(finished_respiratory: FinishedRun) -> FinishedRun:
+    """respiratory_scl_folds of the same recordings, once for all tests."""
+    return finish_beside(finished_respiratory, "folds")
+
+
+@pytest.fixture(scope="session")
+def finished_seeds(finished_respiratory: FinishedRun) -> FinishedRun:
+    """respiratory_scl_seeds of the same recordings, once for all tests."""
+    return finish_beside(finished_respiratory, "seeds")

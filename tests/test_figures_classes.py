@@ -20,7 +20,7 @@ from bodysounds.figures.class_dots import class_dots_figure
 from bodysounds.figures.class_rates import audit_figure, systems_figure
 from bodysounds.figures.class_training import class_training_figure
 from bodysounds.figures.confusions import confusions_figure
-from bodysounds.figures.panels import panels
+from bodysounds.figures.panels import framed, panels
 from bodysounds.figures.reliability import reliability_figure, risk_coverage_figure
 from bodysounds.params import PredictParams, ReportClassesParams
 from bodysounds.reporting.class_details import headline_rows, with_details
@@ -212,3 +212,45 @@ def test_balanced_baselines_name_rare_classes_too(sounds: Sounds) -> None:
     assert shares[True] > 0.3
     with pytest.raises(ValueError, match=r"predict\.balanced"):
         PredictParams(balanced="yes")  # type: ignore[arg-type]
+
+
+def test_one_system_without_temperature_fits_its_figure(
+    sounds: Sounds, metrics: dict[str, Any]
+) -> None:
+    rows = headline_rows(sounds.predictions, metrics)
+    own = {**metrics["calibration"]["ours"], "before": None}
+    one = {**metrics, "calibration": {"ours": own}}
+    figure = reliability_figure(rows, one)
+    figure.draw_without_rendering()
+    box = figure.get_window_extent()
+    for text in figure.texts:
+        assert text.get_window_extent().x1 <= box.x1
+    (legend,) = figure.legends
+    assert legend.get_window_extent().x0 >= box.x0
+    assert [text.get_text() for text in legend.get_texts()] == ["as it answers", "share of clips"]
+    cycles = {**one, "headline": {**metrics["headline"], "unit": "cycle"}}
+    labels = [reliability_figure(rows, cycles).axes[0].get_ylabel(),
+              risk_coverage_figure(rows, cycles).axes[0].get_xlabel()]  # fmt: skip
+    assert all("cycles" in label for label in labels)
+
+
+def test_a_class_without_clips_has_no_shares(metrics: dict[str, Any]) -> None:
+    ours = dict(metrics["test"]["ours"])
+    ours["confusion"] = [[0] * len(row) if k == 0 else row
+                         for k, row in enumerate(ours["confusion"])]  # fmt: skip
+    figure = confusions_figure({**metrics, "test": {**metrics["test"], "ours": ours}})
+    n = len(metrics["classes"])
+    told = [text.get_text() for text in figure.axes[0].texts[: n * n]]
+    assert told.count("-") == n
+
+
+def test_long_names_of_panels_are_whole() -> None:
+    axes = Figure().subplots()
+    framed(axes, "contrastive with metadata (mscl)")
+    assert axes.get_title(loc="left").split() == ["contrastive", "with", "metadata", "(mscl)"]
+
+
+def test_methods_look_unlike_each_other() -> None:
+    shown = ["ours", "sl", "scl", "hybrid", "mscl", "log_mel", "mfcc", "recording"]
+    looks = style.look(shown)
+    assert len({one.colour for one in looks.values()}) == len(shown)

@@ -145,6 +145,7 @@ def test_a_cycle_cut_by_rounding(heard: RespiratoryClassifier) -> None:
         ([(0.5, 0.52)], "cycle 0 lasts 0.02 s within the recording, and a breath takes at least"),
         ([(2.95, 3.08)], "cycle 0 lasts 0.05 s within the recording"),
         ([], r"pairs of onset and offset in seconds, at least one, got \(0,\)"),
+        ([("a", "b")], r"pairs of onset and offset in seconds, such as .* got \[\('a', 'b'\)\]"),
         ([(0, 1, 0, 1)], r"pairs of onset and offset in seconds, at least one, got \(1, 4\)"),
     ],
 )

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from kedro.config import OmegaConfigLoader
 
 from bodysounds import params
 from bodysounds.beforehand import RESPIRATORY_METHODS, SHORTCUTS, check_recipe, check_task
 from bodysounds.beforehand import STAGES as KNOWN
+from bodysounds.models.panns import build_panns
 from bodysounds.params.train_respiratory import METHODS as TRAINED
 from bodysounds.pipeline_registry import register_pipelines
 from bodysounds.pipelines.runs.pipeline import METHODS
@@ -160,6 +162,15 @@ def test_weights_that_are_not_there_stop_a_run_at_its_start(kind: str) -> None:
     check_task(written("test"), nodes)
     evaluated = [node.name for node in register_pipelines()[f"{TASK}_evaluate"].nodes]
     check_task(found, evaluated)
+
+
+def test_weights_of_another_network_stop_a_run_at_its_start(tmp_path: Path) -> None:
+    weights = tmp_path / "Cnn6.pth"
+    torch.save({"model": build_panns("cnn6", 1.0, seed=0).state_dict()}, weights)
+    nodes = [node.name for node in register_pipelines()[TASK].nodes]
+    check_task(written("test", panns=str(weights)), nodes)
+    with pytest.raises(ValueError, match=r"trains cnn10: .* or take --params network=cnn6"):
+        check_task(written("test", panns=str(weights), network="cnn10"), nodes)
 
 
 def test_what_cannot_be_heard_or_dealt_stops_a_run_at_its_start() -> None:

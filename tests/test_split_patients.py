@@ -250,6 +250,9 @@ def test_a_class_of_one_fold_is_refused() -> None:
     alone = examples.loc[examples["label"] == "both", "fold"].iloc[0]
     with pytest.raises(ValueError, match=rf"'both' has patients in fold {alone} alone"):
         of_fold(examples, int(alone), SplitPatientsParams())
+    # any fold says so: the others would train for hours first
+    with pytest.raises(ValueError, match=rf"'both' has patients in fold {alone} alone"):
+        of_fold(examples, (int(alone) + 1) % 5, SplitPatientsParams())
     with pytest.raises(ValueError, match="fold 7 has no patient"):
         of_fold(examples, 7, SplitPatientsParams())
 
@@ -272,8 +275,9 @@ def test_what_cannot_be_split_is_refused() -> None:
     hint = manifest["subset_hint"].where(manifest.index > 0, "validation")
     with pytest.raises(ValueError, match=r"'validation' for p00_.*its halves are train and test"):
         split(manifest.assign(subset_hint=hint), segments)
-    with pytest.raises(ValueError, match="dev has no patient"):
+    with pytest.raises(ValueError, match="dev has no patient") as told:
         split(*made(2), protocol="patients", dev_share=0.05)
+    assert "take protocol" not in str(told.value)
     for wrong in ({"protocol": "random"}, {"strict": "yes"}, {"folds": 1}, {"dev_share": 0}):
         with pytest.raises(ValueError, match=rf"split_patients\.{next(iter(wrong))} must"):
             SplitPatientsParams(**wrong)
@@ -344,3 +348,14 @@ def test_recordings_without_a_cycle_or_a_hint_are_left_out() -> None:
         "the corpus's own split does not list it": [manifest["recording_id"][5]],
     }
     assert not found.examples["recording_id"].isin(manifest["recording_id"][[0, 5]]).any()
+
+
+def test_what_no_training_could_use_is_said_at_the_split(caplog: pytest.LogCaptureFixture) -> None:
+    manifest, segments = made()
+    with pytest.raises(ValueError, match=r"all .* cycles of train are normal, and a classifier"):
+        split(manifest, segments.assign(label="normal"), protocol="patients")
+    tested = manifest.loc[manifest["subset_hint"] == "test", "recording_id"]
+    one = segments["recording_id"].isin(tested)
+    caplog.clear()
+    split(manifest, segments.assign(label=segments["label"].mask(one, "normal")))
+    assert f"all {one.sum()} cycles of test are normal, and an ICBHI Score needs" in caplog.text

@@ -182,6 +182,7 @@ def check_published(parameters: Metrics, stage: str) -> None:
         return
     import torch
 
+    from bodysounds.training.classifier_networks import architecture
     from bodysounds.training.classifier_start import start_of
 
     kinds = (TrainYamnetParams, TrainWav2vec2Params, TrainRespiratoryParams)
@@ -189,12 +190,14 @@ def check_published(parameters: Metrics, stage: str) -> None:
     n_threads = torch.get_num_threads()
     # the branches of ParallelRunner are forked from here, and would wait for threads left behind
     torch.set_num_threads(1)
+    asked = kind(**parameters[stage])
     try:
-        start_of(kind(**parameters[stage]))
+        start = start_of(asked)
     except ValueError as error:
         raise ValueError(f"{stage}.published: {error}") from error
     finally:
         torch.set_num_threads(n_threads)
+    architecture(asked, start)
 
 
 def check_classifier(path: str) -> None:

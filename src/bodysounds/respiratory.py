@@ -91,6 +91,8 @@ class RespiratoryClassifier:
         holds NaN or nothing but digital silence, and for cycles that are none, shorter than 0.1 s,
         reversed, not finite or outside the recording.
         """
+        if isinstance(recording, np.ndarray):
+            raise ValueError("an array needs its sample_rate in Hz: predict((array, sample_rate))")
         given, known = recording if isinstance(recording, tuple) else (recording, None)
         samples, rate = given_samples(given, known)
         if not samples.any():
@@ -135,7 +137,13 @@ def _checked(cycles: Cycles | str | os.PathLike[str], duration: float) -> list[t
     """Return onset and offset of each cycle, cut at the recording's end."""
     if isinstance(cycles, str | os.PathLike):
         cycles = [(cycle.start_s, cycle.end_s) for cycle in read_cycles(Path(cycles))]
-    table = np.asarray(cycles, dtype=np.float64)
+    try:
+        table = np.asarray(cycles, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            "cycles are pairs of onset and offset in seconds, such as [(0.0, 1.7), (1.7, 3.5)], "
+            f"got {str(cycles)[:60]}"
+        ) from error
     if table.ndim != 2 or table.shape[1] != 2 or not len(table):
         raise ValueError(
             f"cycles are pairs of onset and offset in seconds, at least one, got {table.shape}"

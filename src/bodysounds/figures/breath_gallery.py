@@ -65,7 +65,9 @@ def breath_gallery_figure(
             image = draw_log_mel(axes, waveforms.waveform(segment), waveforms.sample_rate)
             patient, device = known.loc[segment, ["session_id", "domain"]]
             _head(axes, label, said, f"{100 * share:.0f}% sure · patient {patient} · {device}")
-        grid[row, 0].set_ylabel(f"named {told}\nHz", fontsize=9)
+        drawn = [axes for axes in grid[row] if axes.axison]
+        if drawn:
+            drawn[0].set_ylabel(f"named {told}\nHz", fontsize=9)
     for axes in grid[-1]:
         axes.set_xlabel("seconds", fontsize=9)
     if image is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bodysounds.figures import style
-from bodysounds.figures.class_rates import about
+from bodysounds.figures.class_rates import about, unit_of
 from bodysounds.figures.panels import framed, panels
 from bodysounds.reporting.class_words import shown_systems
 from bodysounds.types import Figure, Metrics
@@ -14,7 +14,7 @@ SHOWN = (("recall", "o", 0.14, True), ("precision", "D", -0.14, False))
 def class_dots_figure(metrics: Metrics) -> Figure:
     """Return a panel a class: recall (filled) and precision (hollow), a row a system."""
     shown = {k: v for k, v in shown_systems(metrics).items() if k != "most_frequent"}
-    unit = metrics["headline"].get("unit", "clip")
+    unit = unit_of(metrics)
     figure, axes = panels(len(metrics["classes"]), 3.4, 0.9 + 0.36 * len(shown), most=3)
     for panel, name in zip(axes, metrics["classes"], strict=True):
         for row, system in enumerate(shown):
@@ -30,6 +30,7 @@ def class_dots_figure(metrics: Metrics) -> Figure:
                 panel.plot(
                     [100 * entry[rate]], [row - shift], marker, color=colour, markersize=6,
                     markerfacecolor=colour if filled else "white", label="_mark", zorder=3,
+                    clip_on=False,
                 )  # fmt: skip
         panel.set_yticks(range(len(shown)), list(shown.values()))
         panel.tick_params(axis="y", labelsize=8.5)

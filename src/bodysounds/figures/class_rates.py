@@ -29,9 +29,14 @@ def about(metrics: Metrics) -> str:
     synthetic = " · SYNTHETIC sound" if head["synthetic"] else ""
     where = CONDITIONS.get(head["condition"], head["condition"])
     return (
-        f"test, {where}: {head['n']:,} {head.get('unit', 'clip')}s of "
+        f"test, {where}: {head['n']:,} {unit_of(metrics)}s of "
         f"{head['n_classes_tested']:,} {head['classes_are']}{synthetic}"
     )
+
+
+def unit_of(metrics: Metrics) -> str:
+    """Return what a row of the test is called: clip, or cycle."""
+    return str(metrics["headline"].get("unit", "clip"))
 
 
 def systems_figure(metrics: Metrics) -> Figure:
@@ -161,7 +166,7 @@ def _mark(
     _interval(axes, row, entry, rate, colour)
     axes.plot(
         [100 * entry[rate]], [row], "o", color=colour, markerfacecolor=face, markersize=7,
-        label="_mark", zorder=3,
+        label="_mark", zorder=3, clip_on=False,
     )  # fmt: skip
 
 

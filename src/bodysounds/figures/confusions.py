@@ -32,6 +32,9 @@ def confusions_figure(metrics: Metrics) -> Figure:
         panel.set_xticks(range(len(classes)), classes, rotation=35, ha="right")
         panel.set_yticks(range(len(classes)), classes)
         for row, column in np.ndindex(matrix.shape):
+            if not total[row, 0]:  # no test row is of this class
+                panel.text(column, row, "-", ha="center", va="center", color=style.GREY)
+                continue
             panel.text(
                 column, row, f"{share[row, column]:.0f}%\n{matrix[row, column]:.0f}",
                 ha="center", va="center", fontsize=8, linespacing=1.25,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from textwrap import shorten
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
@@ -30,7 +30,7 @@ def panels(n: int, width: float, height: float, most: int = 4) -> tuple[Figure, 
 
 
 def framed(axes: Axes, title: str, told: str = "") -> None:
-    """Write the name of a panel above it, cut to its width, then what it shows in numbers."""
-    title = shorten(title, 26, placeholder=" …")
+    """Write the name of a panel above it, in up to two lines, then what it shows in numbers."""
+    title = "\n".join(wrap(title, 26, max_lines=2, placeholder=" …"))
     axes.set_title(title, fontsize=10, fontweight="bold", color=style.INK, loc="left", pad=18)
     axes.text(0, 1.02, told, transform=axes.transAxes, fontsize=8.5, color=style.GREY, va="bottom")

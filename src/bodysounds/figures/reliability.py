@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bodysounds.figures import style
-from bodysounds.figures.class_rates import about
+from bodysounds.figures.class_rates import about, unit_of
 from bodysounds.figures.panels import framed, panels
 from bodysounds.metrics.reliability import at_temperature, reliability_bins, risk_coverage
 from bodysounds.reporting.class_words import shown_systems
@@ -15,6 +15,9 @@ from bodysounds.types import Array, Figure, Floats, Metrics, Table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+LEAST_WIDTH = 5.8
+"""Inches."""
 
 
 def reliability_figure(rows: Table, metrics: Metrics, n_bins: int = 10) -> Figure:
@@ -27,6 +30,10 @@ def reliability_figure(rows: Table, metrics: Metrics, n_bins: int = 10) -> Figur
     if not shown:
         return style.empty_figure("Reliability", "no probabilities were kept", about(metrics))
     figure, axes = panels(len(shown), 2.9, 3.1)
+    # title and legend want their room beside a single panel too
+    figure.set_figwidth(max(figure.get_figwidth(), LEAST_WIDTH))
+    unit = unit_of(metrics)
+    scaled = any(metrics["calibration"][system]["before"] for system in shown)
     for panel, (system, name) in zip(axes, shown.items(), strict=True):
         entry = metrics["calibration"][system]
         table, right = _probabilities(rows, metrics, system)
@@ -46,14 +53,14 @@ def reliability_figure(rows: Table, metrics: Metrics, n_bins: int = 10) -> Figur
         panel.set_ylim(0, 102)
         panel.set_xlabel("confidence (%)")
         framed(panel, name, told)
-    axes[0].set_ylabel("right, and share of clips (%)")
+    axes[0].set_ylabel(f"right, and share of {unit}s (%)")
     for label, colour, marker, line in (
         ("as it answers", style.BLUE, "o", "-"),
-        ("before its temperature", style.ORANGE, "s", "--"),
+        *([("before its temperature", style.ORANGE, "s", "--")] if scaled else []),
     ):
         axes[0].plot([], [], line, marker=marker, color=colour, label=label,
                      markerfacecolor="white" if marker == "s" else colour)  # fmt: skip
-    axes[0].bar([0], [0], color="#DDDDDD", label="share of clips")
+    axes[0].bar([0], [0], color="#DDDDDD", label=f"share of {unit}s")
     figure.legend(loc="outside lower center", ncols=3, fontsize=9, frameon=False)
     told = (
         about(metrics) + "\ncalibrated: what answers of these confidences would have if they held"
@@ -91,9 +98,9 @@ def risk_coverage_figure(rows: Table, metrics: Metrics) -> Figure:
         )  # fmt: skip
     axes.set_xlim(0, 101)
     axes.set_ylim(bottom=0)
-    axes.set_xlabel("clips answered, the surest first (%)")
+    axes.set_xlabel(f"{unit_of(metrics)}s answered, the surest first (%)")
     axes.set_ylabel("of those, wrong (%)")
-    figure.legend(loc="outside lower center", ncols=3, fontsize=9, frameon=False, handlelength=3.6)
+    figure.legend(loc="outside lower center", ncols=2, fontsize=9, frameon=False, handlelength=3.6)
     style.title(figure, "What abstaining buys", about(metrics))
     return figure
 

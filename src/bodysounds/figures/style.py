@@ -64,6 +64,11 @@ LOOKS = {
     "vote": Look("#332288", (0, (3, 1, 1, 1)), "d"),
     "meta": Look("#882255", (0, (9, 2, 3, 2)), "h"),
     "recording": Look(GREY, (0, (1, 3)), "X"),
+    "sl": Look(ORANGE, (0, (5, 2)), "s"),
+    "scl": Look("#56B4E9", (0, (11, 2)), "p"),
+    "hybrid": Look("#CC79A7", (0, (6, 1.5, 1, 1.5, 1, 1.5)), "v"),
+    "mscl": Look("#332288", (0, (3, 1, 1, 1)), "d"),
+    "log_mel": Look("#E69F00", (0, (2, 1)), "P"),
 }
 # for any other system; the palette's yellow is too pale for lines on white
 OTHER_COLOURS = ("#E69F00", "#000000")

@@ -78,7 +78,10 @@ def _weights(path: Path) -> dict[str, Tensor]:
     except (
         OSError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError,
     ) as error:  # fmt: skip
-        reason = str(error).strip().splitlines()[0] if str(error) else type(error).__name__
+        # torch's own words advise to read what it refused
+        reason = "cut short, or it holds more than tensors and plain values"
+        if isinstance(error, OSError) and error.strerror:
+            reason = error.strerror
         raise ValueError(f"{path} is no file of weights ({reason}): {ELSEWHERE}") from error
     if isinstance(content, Mapping) and isinstance(content.get(NESTED), Mapping):
         content = content[NESTED]

@@ -76,7 +76,8 @@ def _warning(named: Table, params: SplitPatientsParams, both: Sequence[str]) -> 
     if both:
         n = int((named["part"] == "heard_patient").sum())
         told.append(
-            f"{len(both)} patients are in train and in test ({some(both)}; {n} test cycles, rated "
-            "apart as heard patients): split_patients.strict leaves them out."
+            f"{len(both)} patient{'s are' if len(both) > 1 else ' is'} in train and in test "
+            f"({some(both)}; {n} test cycles, rated apart as heard patients): "
+            "split_patients.strict leaves them out (--params strict=true)."
         )
     return " ".join(told) or None

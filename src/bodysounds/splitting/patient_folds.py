@@ -112,13 +112,15 @@ def of_fold(
             f"fold {fold} has no patient: there are folds {some(sorted(set(table['fold'])), 9)}, "
             "and the pipeline takes five; add patients, or set split_patients.folds to 5"
         )
-    rest = table[~tested]
-    missing = sorted(set(table["label"]) - set(rest["label"]))
-    if missing:
+    # of every fold, so that the first says so, before hours of training
+    n_folds = table.groupby("label")["fold"].nunique()
+    for label in n_folds.index[n_folds < 2]:
+        alone = table.loc[table["label"] == label, "fold"].iloc[0]
         raise ValueError(
-            f"the class {missing[0]!r} has patients in fold {fold} alone, and nothing else could "
+            f"the class {label!r} has patients in fold {alone} alone, and nothing else could "
             "teach it: add patients, or leave its cycles out"
         )
+    rest = table[~tested]
     part = inner_dev(rest.assign(family="") if by_cycle else dealing(rest), params)
     table["subset"] = table["unit"].map(part).where(~tested, "test").astype("str")
     held_out = RANDOM if by_cycle else "unseen_patient"

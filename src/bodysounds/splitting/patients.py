@@ -138,7 +138,8 @@ def _halves(table: Table, params: SplitPatientsParams) -> tuple[Table, dict[str,
     if hint.isna().all():
         raise ValueError(
             f"split_patients.protocol is {params.protocol}, and the corpus names no split (there "
-            "is no list of its train and test halves): take protocol: patients"
+            "is no list of its train and test halves): take protocol: patients (--params "
+            "protocol=patients)"
         )
     wrong = table[hint.notna() & ~hint.isin(["train", "test"])]
     if len(wrong):
@@ -197,9 +198,24 @@ def _check_subsets(examples: Table, params: SplitPatientsParams) -> None:
     there = set(examples["subset"])
     # an evaluation of a corpus that trains nothing may be all test
     empty: Iterable[str] = () if there == {"test"} else [s for s in wanted if s not in there]
+    dealt = params.protocol == "patients"
+    way = "or its test_share" if dealt else "or take protocol: patients"
     for subset in empty:
         raise ValueError(
             f"{subset} has no patient ({examples['session_id'].nunique()} in all, protocol "
-            f"{params.protocol}): add patients, change split_patients.dev_share or test_share, or "
-            "take protocol: patients"
+            f"{params.protocol}): add patients, change split_patients.dev_share, {way}"
         )
+    taught = examples.loc[examples["subset"] == "train", "label"]
+    if taught.nunique() == 1:
+        raise ValueError(
+            f"all {len(taught)} cycles of train are {taught.iloc[0]}, and a classifier tells two "
+            "classes apart at least: add patients with others, or see that the text files beside "
+            f"the recordings tell of crackles and wheezes (protocol {params.protocol})"
+        )
+    tested = examples.loc[examples["subset"] == "test", "label"]
+    if tested.nunique() == 1:
+        logger.warning(
+            "all %d cycles of test are %s, and an ICBHI Score needs normal ones and others: but in "
+            "folds, take another split_patients.seed, or set report_classes.headline to accuracy",
+            len(tested), tested.iloc[0],
+        )  # fmt: skip
