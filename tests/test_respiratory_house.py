@@ -14,7 +14,13 @@ import torch
 from kedro.config import OmegaConfigLoader
 
 from bodysounds import params
-from bodysounds.beforehand import RESPIRATORY_METHODS, SHORTCUTS, check_recipe, check_task
+from bodysounds.beforehand import (
+    RESPIRATORY_FOLDS,
+    RESPIRATORY_METHODS,
+    SHORTCUTS,
+    check_recipe,
+    check_task,
+)
 from bodysounds.beforehand import STAGES as KNOWN
 from bodysounds.models.panns import build_panns
 from bodysounds.params.train_respiratory import METHODS as TRAINED
@@ -184,6 +190,9 @@ def test_what_cannot_be_heard_or_dealt_stops_a_run_at_its_start() -> None:
     with pytest.raises(ValueError, match="folds is 10, and the pipeline has 5 folds"):
         check_task(found, folds)
     check_task(found, [node.name for node in register_pipelines()[TASK].nodes])
+    # what is left of a run that failed
+    assert RESPIRATORY_FOLDS == FOLDS
+    check_task(written("test"), [name for name in folds if ".fold_1." not in name])
 
 
 def test_runs_refuse_what_makes_no_sense() -> None:

@@ -50,6 +50,7 @@ RECIPES = {
 
 
 RESPIRATORY_METHODS = ("sl", "scl", "hybrid", "mscl")
+RESPIRATORY_FOLDS = 5
 
 
 def check_recipe(recipe: str, conf: Path, chosen_by: str = "recipe") -> None:
@@ -145,12 +146,13 @@ def _recipe_of(name: str, parameters: Metrics) -> Metrics:
 
 def _check_respiratory(parameters: Metrics, names: Sequence[str]) -> None:
     taught = parameters["train_respiratory"]
-    folds = {part for name in names for part in name.split(".") if part.startswith("fold_")}
+    # a part of the pipeline, such as what is left of a run that failed, may hold fewer of its folds
+    branches = any(".fold_" in name for name in names)
     dealt = parameters["split_patients"]["folds"]
-    if folds and dealt != len(folds):
+    if branches and dealt != RESPIRATORY_FOLDS:
         raise ValueError(
-            f"split_patients.folds is {dealt}, and the pipeline has {len(folds)} folds: make the "
-            "two equal"
+            f"split_patients.folds is {dealt}, and the pipeline has {RESPIRATORY_FOLDS} folds: "
+            "make the two equal"
         )
     ends = (".train_respiratory.train", *(f".{name}" for name in RESPIRATORY_METHODS))
     if not any(name.endswith(ends) for name in names):
