@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from sklearn.metrics import balanced_accuracy_score
 
 from bodysounds.corpora.base import Corpus
+from bodysounds.corpora.icbhi import INVARIANTS
 from bodysounds.metrics.groups import draw_groups
 from bodysounds.metrics.respiratory import SCORE_RATES, icbhi_score
 from bodysounds.models.classifier import Classifier
@@ -33,13 +34,15 @@ from bodysounds.pipelines.report_classes.detail_nodes import (
 )
 from bodysounds.pipelines.report_classes.pipeline import DETAIL_FIGURES
 from bodysounds.reporting.class_audit import verdict
+from bodysounds.reporting.class_cards import split_told
 from bodysounds.reporting.class_details import headline_rows
 from bodysounds.reporting.class_details_page import _images as class_page_images
 from bodysounds.reporting.headline import headline
 from bodysounds.reporting.respiratory_groups import COLUMNS
 from bodysounds.reporting.respiratory_metrics import protocol_of
-from bodysounds.reporting.respiratory_page import breath_facts
+from bodysounds.reporting.respiratory_page import breath_facts, corpus_told, dealt
 from bodysounds.reporting.respiratory_runs import runs_of
+from bodysounds.reporting.words import percent
 
 DRAWS = 40
 PARAMS = ReportClassesParams(
@@ -555,3 +558,33 @@ def test_the_verdict_says_where_ours_gains_nothing() -> None:
     )
     assert "level gets furthest, to 51.0%" in verdict(audit, 0.5, 0.48, "score")
     assert "half of what ours (60.0%) gains" in verdict(audit, 0.5, 0.6, "score")
+
+
+def test_the_page_says_how_the_corpus_compares_with_the_published_one(
+    breath: Breath, metrics: dict[str, Any], folds: tuple[Breath, dict[str, Any]],
+    pooled: dict[str, Any],
+) -> None:  # fmt: skip
+    whole = INVARIANTS | {"complete": True, "differences": []}
+    as_published = (
+        "920 recordings of 126 patients, 6,898 cycles: ICBHI 2017 as published; in both halves of "
+        "the split: 156, 218"
+    )
+    assert corpus_told(whole) == as_published
+    assert corpus_told(whole | {"differences": ["cycles: 6897 here, 6898 published"]}).endswith(
+        "not ICBHI 2017 as published: cycles: 6897 here, 6898 published"
+    )
+    part = whole | {"recordings": 121, "complete": False, "patients_on_both_sides": []}
+    assert corpus_told(part) == (
+        "121 recordings of 126 patients, 6,898 cycles: not the 920 of ICBHI 2017"
+    )
+    for found, examples in ((metrics, breath.examples), (pooled, folds[0].examples)):
+        _, told = dealt(found, examples, FACTS | {"corpus": whole})
+        assert split_told(told)["The corpus"] == as_published
+
+
+def test_groups_stand_under_both_definitions(breath: Breath, metrics: dict[str, Any]) -> None:
+    text = page(breath, metrics)
+    for values in metrics["groups"].values():
+        for entry in values.values():
+            assert percent(entry["ours"]["score_any"]) in text
+    assert text.count('<th class="n">Score, any abnormality</th>') >= 1

@@ -78,13 +78,33 @@ def dealt(
     of the task decided says nothing of it.
     """
     told = {name: value for name, value in facts.items() if name != "warning"}
+    if facts.get("corpus"):
+        told["the_corpus"] = corpus_told(facts["corpus"])
     if metrics.get("protocol", {}).get("folds") is None:
         return examples, told
-    kept = ("by", "seed", "folds", "folds_from", "left_out")
+    kept = ("by", "seed", "folds", "folds_from", "left_out", "the_corpus")
     return (
         examples.assign(subset="test", condition="unseen_patient"),
         {name: told[name] for name in kept if name in told},
     )
+
+
+def corpus_told(corpus: Mapping[str, Any]) -> str:
+    """Return how a folder compares with ICBHI 2017 as published, in a sentence.
+
+    `corpus` is as `bodysounds.corpora.icbhi_facts.icbhi_facts` gives.
+    """
+    size = (
+        f"{corpus['recordings']:,} recordings of {corpus['patients']:,} patients, "
+        f"{corpus['cycles']:,} cycles"
+    )
+    both = corpus["patients_on_both_sides"]
+    halves = f"; in both halves of the split: {', '.join(both)}" if both else ""
+    if not corpus["complete"]:
+        return f"{size}: not the 920 of ICBHI 2017{halves}"
+    if corpus["differences"]:
+        return f"{size}, not ICBHI 2017 as published: {'; '.join(corpus['differences'])}"
+    return f"{size}: ICBHI 2017 as published{halves}"
 
 
 def breath_facts(manifest: Table) -> dict[str, str]:
