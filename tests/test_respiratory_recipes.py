@@ -17,7 +17,7 @@ from bodysounds.params import TrainRespiratoryParams
 from bodysounds.training.schedule import check_schedule, learning_rate
 
 FILLED = {
-    "method": ("${runtime_params:method, mscl}", "mscl"),
+    "method": ("${runtime_params:method, hybrid}", "hybrid"),
     "network": ("${runtime_params:network, cnn6}", "cnn6"),
     "published": ("${runtime_params:panns, null}", None),
     "work_dir": ("${runtime_params:data, ${globals:data}}/.work", "work"),
