@@ -96,7 +96,7 @@ def test_every_result_is_there(run: FinishedRun) -> None:
     assert again.png.startswith(b"\x89PNG")
     history = pd.read_csv(run.latest("06_models", "history.csv"))
     assert history["chosen"].sum() == 1
-    assert set(history["stage"]) == {"contrastive", "linear"}  # the method of this environment is mscl
+    assert set(history["stage"]) == {"contrastive", "linear"}  # mscl has two
     record = json.loads(run.latest("08_reporting", "record.json").read_text())
     assert f"{TASK}.classifier" in record["dataset_versions"]
     asked = pd.read_parquet(run.latest("07_model_output", "task_predictions.parquet"))
