@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
-from kedro.config import OmegaConfigLoader
+from configured import CONF, ENVIRONMENTS, parameters_of
 
 from bodysounds import params
 from bodysounds.pipeline_registry import register_pipelines
@@ -23,8 +21,6 @@ STAGES = {
     "predict": params.PredictParams,
     "report_classes": params.ReportClassesParams,
 }
-CONF = Path(__file__).resolve().parents[1] / "conf"
-ENVIRONMENTS = sorted(path.name for path in CONF.iterdir() if (path / "globals.yml").is_file())
 RECIPES = list(
     yaml.safe_load((CONF / "base" / "parameters_classifier_recipes.yml").read_text())[
         "_classifiers"
@@ -32,16 +28,7 @@ RECIPES = list(
 )
 
 
-@functools.cache
-def written(env: str, **runtime: Any) -> dict[str, Any]:
-    return OmegaConfigLoader(
-        str(CONF),
-        env=env,
-        base_env="base",
-        default_run_env="local",
-        runtime_params=runtime,
-        merge_strategy={"parameters": "soft"},
-    )["parameters"][TASK]
+written = functools.partial(parameters_of, TASK)
 
 
 def test_a_task_is_six_rooms() -> None:

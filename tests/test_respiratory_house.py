@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import torch
-from kedro.config import OmegaConfigLoader
+from configured import CONF, ENVIRONMENTS, parameters_of
 
 from bodysounds import params
 from bodysounds.beforehand import (
@@ -41,20 +41,9 @@ STAGES: dict[str, Any] = {
 }
 KINDS = ("", "_evaluate", "_folds", "_seeds")
 EXAMPLES = ("ingest", "split_patients", "featurize")
-CONF = Path(__file__).resolve().parents[1] / "conf"
-ENVIRONMENTS = sorted(path.name for path in CONF.iterdir() if (path / "globals.yml").is_file())
 
 
-@functools.cache
-def written(env: str, **runtime: Any) -> dict[str, Any]:
-    return OmegaConfigLoader(
-        str(CONF),
-        env=env,
-        base_env="base",
-        default_run_env="local",
-        runtime_params=runtime,
-        merge_strategy={"parameters": "soft"},
-    )["parameters"][TASK]
+written = functools.partial(parameters_of, TASK)
 
 
 def rooms(name: str) -> set[str]:

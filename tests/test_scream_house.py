@@ -6,11 +6,10 @@ import dataclasses
 import functools
 import pickle
 from multiprocessing.reduction import ForkingPickler
-from pathlib import Path
 from typing import Any
 
 import pytest
-from kedro.config import OmegaConfigLoader
+from configured import ENVIRONMENTS, parameters_of
 
 from bodysounds import params
 from bodysounds.beforehand import STAGES as KNOWN
@@ -32,20 +31,9 @@ STAGES: dict[str, Any] = {
     "predict": params.PredictParams,
     "report_classes": params.ReportClassesParams,
 }
-CONF = Path(__file__).resolve().parents[1] / "conf"
-ENVIRONMENTS = sorted(path.name for path in CONF.iterdir() if (path / "globals.yml").is_file())
 
 
-@functools.cache
-def written(env: str, **runtime: Any) -> dict[str, Any]:
-    return OmegaConfigLoader(
-        str(CONF),
-        env=env,
-        base_env="base",
-        default_run_env="local",
-        runtime_params=runtime,
-        merge_strategy={"parameters": "soft"},
-    )["parameters"][TASK]
+written = functools.partial(parameters_of, TASK)
 
 
 def test_the_members_are_rooms_beside_the_stages() -> None:
