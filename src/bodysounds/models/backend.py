@@ -6,7 +6,7 @@ long-term statistics of the log-mel features, which know the voice's timbre and 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -33,7 +33,9 @@ class Projection(nn.Module):
         self.register_buffer("matrix", torch.randn(n, dim, generator=generator) / n**0.5)
 
     def forward(self, vectors: Tensor) -> Tensor:
-        return functional.normalize((vectors.float() - self.mean) @ self.matrix)
+        # small, and the last step: bfloat16 would save nothing and round what is compared
+        with torch.autocast(vectors.device.type, enabled=False):
+            return functional.normalize((vectors.float() - self.mean) @ self.matrix)
 
 
 class Backend(nn.Module):
@@ -53,8 +55,8 @@ class Backend(nn.Module):
         )
         self.register_buffer("shares", torch.full((len(sizes),), 1 / len(sizes)))
 
-    def forward(self, features: Tensor) -> Tensor:
-        parts = self.parts(features)
+    def forward(self, features: Tensor, embed: Callable[[Tensor], Tensor] | None = None) -> Tensor:
+        parts = self.parts(features, embed)
         return torch.cat(
             [
                 share.sqrt() * projection(parts[part])
@@ -72,11 +74,16 @@ class Backend(nn.Module):
         projection.get_buffer("matrix").copy_(torch.from_numpy(np.ascontiguousarray(matrix)))
         self.shares[list(self.projections).index(part)] = share
 
-    def parts(self, features: Tensor) -> dict[str, Tensor]:
-        """Return what is projected: unit embeddings (batch, n), statistics (batch, n)."""
+    def parts(
+        self, features: Tensor, embed: Callable[[Tensor], Tensor] | None = None
+    ) -> dict[str, Tensor]:
+        """Return what is projected: unit embeddings (batch, n), statistics (batch, n).
+
+        `embed` stands in for the network where given: a quicker form of it.
+        """
         found: dict[str, Tensor] = {}
         if NETWORK in self.projections:
-            embeddings = self.network(mean_normalise(features, self.over)).squeeze(1)
+            embeddings = (embed or self.network)(mean_normalise(features, self.over)).flatten(1)
             found[NETWORK] = functional.normalize(embeddings.float())
         if STATISTICS in self.projections:
             found[STATISTICS] = long_term_statistics(features)
