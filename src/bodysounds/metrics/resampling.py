@@ -51,7 +51,8 @@ class Resampler:
         enrol, base = self.enrol[order], base[order]
         other = np.flatnonzero(~self.target[order])
         other_test = self.test[order][other]
-        for counts in self.counts.astype(np.float64):
+        for drawn in self.counts:
+            counts = drawn.astype(np.float64)  # a row at a time, not a copy of all draws
             weight = counts[enrol]
             weight[other] *= counts[other_test]
             weight *= base
@@ -117,13 +118,14 @@ def resampler(
     enrol_target = np.unique(enrol[target & (base > 0)])
     pairs = np.unique(np.stack([enrol, test], 1)[~target & (base > 0)], axis=0)
     rng = np.random.default_rng(seed)
-    kept: list[Ints] = []
-    redrawn = 0
-    while len(kept) < n:
+    kept = np.empty((n, n_subjects), dtype=np.int64)
+    done = redrawn = 0
+    while done < n:
         counts = np.bincount(rng.integers(n_subjects, size=n_subjects), minlength=n_subjects)
         present = counts > 0
         if present[enrol_target].any() and (present[pairs[:, 0]] & present[pairs[:, 1]]).any():
-            kept.append(counts)
+            kept[done] = counts
+            done += 1
             continue
         redrawn += 1
         if redrawn > MAX_DRAWS_PER_SAMPLE * n:
@@ -134,4 +136,4 @@ def resampler(
     if redrawn > n // 10:
         logger.info("%d of %d draws of subjects had one class only and were redrawn",
                     redrawn, n + redrawn)  # fmt: skip
-    return Resampler(target, enrol, test, np.stack(kept), redrawn)
+    return Resampler(target, enrol, test, kept, redrawn)

@@ -152,7 +152,7 @@ def trial_rows(trials: Table, sides: Table, manifest: Table, segments: Table) ->
     known; apart_target and apart_nontarget are median differences of the durations in seconds, and
     apart that of all pairs.
     """
-    facts = side_facts(sides, manifest, segments)
+    facts = side_facts(sides, manifest, segments)[["duration_s", "sex"]]
     found = []
     for name in ("dev", "test"):
         part = trials[trials["subset"] == name]

@@ -37,6 +37,7 @@ def pair_groups(chosen: Selection, facts: Table, conditions: Array) -> dict[str,
     all targets. `facts` is a row a side (index side_id), as `side_facts` gives; `conditions`
     (n_pairs,) is that column of the trials.
     """
+    facts = facts.drop(columns="recordings", errors="ignore")  # lists, of no use to each trial
     enrol = facts.reindex(chosen.enrol_id)
     test = facts.reindex(chosen.test_id)
     ages = _age_groups(facts["age"], enrol["age"], test["age"])
@@ -102,7 +103,8 @@ def _age_groups(
 
     Last the order of the thirds.
     """
-    among = ages[ages.index.isin(enrol.index) | ages.index.isin(test.index)].dropna()
+    named = enrol.index.unique().union(test.index.unique())  # far fewer than the trials
+    among = ages[ages.index.isin(named)].dropna()
     if among.empty:
         return UNKNOWN
     numbers = pd.to_numeric(among, errors="coerce")

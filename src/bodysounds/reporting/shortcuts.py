@@ -54,11 +54,20 @@ def side_properties(
     about = sides[["side_id", "recording_id"]].merge(manifest, on="recording_id", how="left")
     categories = pd.DataFrame(index=order)
     for name in CATEGORIES:
-        distinct = about.groupby("side_id")[name].agg(
-            lambda values: "+".join(sorted({str(value) for value in values.dropna()}))
-        )
-        categories[name] = distinct.reindex(order)
+        categories[name] = _distinct(about[name], about["side_id"]).reindex(order).fillna("")
     return numeric, categories
+
+
+def _distinct(values: pd.Series[str], by: pd.Series[str]) -> pd.Series[str]:
+    """Return the different values of each name in `by`, sorted and joined by +, but for missing."""
+    told = pd.DataFrame({"by": by, "value": values}).dropna(subset=["value"])
+    told["value"] = told["value"].map(str)
+    told = told.drop_duplicates().sort_values(["by", "value"])
+    several = told["by"].duplicated(keep=False)
+    # nearly all have one, and no function is called for those
+    joined = told[several].groupby("by")["value"].agg("+".join)
+    found: pd.Series[str] = pd.concat([told[~several].set_index("by")["value"], joined])
+    return found
 
 
 def channel_distance(numeric: Table, train_ids: set[str]) -> Table:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from bodysounds.corpora.base import SUBSETS, some
 from bodysounds.params.split_closed import SplitClosedParams
-from bodysounds.splitting.hashed import hashed_order
+from bodysounds.splitting.closed_deal import deal_clips
 from bodysounds.splitting.units import units
 from bodysounds.types import Metrics, Table
 
@@ -61,8 +61,7 @@ def closed_split(manifest: Table, params: SplitClosedParams, seed: int) -> tuple
     if params.by == "listed":
         table["subset"] = _listed(table)
     else:
-        parts = (_deal(part, params, seed) for _, part in table.groupby("label", sort=True))
-        table["subset"] = pd.concat(parts) if len(table) else None
+        table["subset"] = deal_clips(table, params, seed)
     for speaker in sorted(
         set(table["label"]) - set(table.loc[table["subset"] == "train", "label"])
     ):
@@ -169,36 +168,6 @@ def _listed(table: Table) -> pd.Series[str]:
             told = some(table.loc[mask, "recording_id"])
             logger.warning("%d recordings are left out, %s: %s", int(mask.sum()), what, told)
     return hint.where(~copies, None)
-
-
-def _deal(part: Table, params: SplitClosedParams, seed: int) -> pd.Series[str]:
-    """Return the subset of each clip of one speaker, None for all where there is only one."""
-    subset = pd.Series("train", part.index, dtype=object)
-    test_size = 1 - params.train_size - params.val_size
-    visits = hashed_order(part.loc[part["known"], "visit"], seed)
-    if params.by == "session" and len(visits) > 1:
-        n_test, n_dev = _counts(len(visits), test_size, params.val_size)
-        subset[part["visit"].isin(visits[:n_test])] = "test"
-        subset[part["visit"].isin(visits[n_test : n_test + n_dev])] = "dev"
-        rest = part[subset == "train"]
-        clips = hashed_order(rest["sha256"], seed)
-        wanted = params.heard_share, 0.0 if n_dev else params.val_size
-    else:
-        rest, clips = part, hashed_order(part["sha256"], seed)
-        wanted = test_size, params.val_size
-        if len(clips) < 2:
-            return pd.Series(None, part.index, dtype=object)
-    n_test, n_dev = _counts(len(clips), *wanted)
-    for name, chosen in (("test", clips[:n_test]), ("dev", clips[n_test : n_test + n_dev])):
-        subset[rest.index[rest["sha256"].isin(chosen)]] = name
-    return subset
-
-
-def _counts(n: int, test_size: float, val_size: float) -> tuple[int, int]:
-    """Return how many of n are test and dev: one each where asked for, and one left to train."""
-    n_test = min(max(1, round(test_size * n)), n - 1) if test_size > 0 else 0
-    n_dev = min(max(1, round(val_size * n)), n - 1 - n_test) if val_size > 0 else 0
-    return n_test, n_dev
 
 
 def _first(labels: pd.Series[str], n: int | None) -> list[str]:

@@ -25,8 +25,10 @@ def deal(table: Table, shares: Mapping[str, float], seed: int) -> dict[str, str]
     count for each, rare labels first: iterative stratification, in the spirit of Sechidis,
     Tsoumakas and Vlahavas (2011).
     """
-    labels_of = {str(unit): sorted(set(own)) for unit, own in table.groupby("unit")["label"]}
-    family_of = table.sort_values("family").groupby("unit")["family"].first()
+    labels_of: dict[str, list[str]] = {}
+    for unit, label in sorted(set(zip(table["unit"], table["label"], strict=True))):
+        labels_of.setdefault(str(unit), []).append(label)
+    family_of = table.sort_values("family").groupby("unit")["family"].first().to_dict()
     n_units = table.groupby("label")["unit"].nunique()
     rare_first = sorted(n_units.index, key=lambda label: (n_units[label], label))
     rank = {label: k for k, label in enumerate(rare_first)}

@@ -21,21 +21,32 @@ class Pairs(NamedTuple):
 
 def all_pairs(keys: SideKeys, subset: str, params: SplitParams) -> Pairs:
     """Return the pairs of a subset's sides; which ones, `make_trials` says."""
-    there = (keys.subset == subset) & (keys.subject >= 0)
-    if params.enrol_session is not None and params.test_session is not None:
-        left = np.flatnonzero(there & _in_session(keys, params.enrol_session))
-        right = np.flatnonzero(there & _in_session(keys, params.test_session))
+    left, right = both_sides(keys, subset, params)
+    if params.enrol_session is not None:
         enrol, test = np.repeat(left, len(right)), np.tile(right, len(left))
         kept = enrol != test
         enrol, test = enrol[kept], test[kept]
     else:
-        sides = np.flatnonzero(there)
-        first, second = np.triu_indices(len(sides), k=1)
-        enrol, test = sides[first], sides[second]
+        first, second = np.triu_indices(len(left), k=1)
+        enrol, test = left[first], left[second]
     kept = (keys.group[enrol] != keys.group[test]) | (keys.subject[enrol] == keys.subject[test])
     if params.within_domain:
         kept &= keys.domain[enrol] == keys.domain[test]
     return Pairs(enrol[kept], test[kept])
+
+
+def both_sides(
+    keys: SideKeys, subset: str, params: SplitParams
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return the positions, ascending, of the sides that may enrol and of those that may test."""
+    there = (keys.subset == subset) & (keys.subject >= 0)
+    if params.enrol_session is None or params.test_session is None:
+        sides = np.flatnonzero(there)
+        return sides, sides
+    return (
+        np.flatnonzero(there & _in_session(keys, params.enrol_session)),
+        np.flatnonzero(there & _in_session(keys, params.test_session)),
+    )
 
 
 def session_condition(keys: SideKeys, pairs: Pairs, gap_s: float) -> npt.NDArray[np.object_]:
@@ -63,15 +74,21 @@ def keep_targets(
     targets, others = np.flatnonzero(target), np.flatnonzero(~target)
     if len(target) <= max_trials:
         return np.arange(len(target))
-    room = max_trials - len(targets)
+    room = room_beside(len(targets), max_trials, subset)
+    drawn = np.random.default_rng(seed).choice(others, size=room, replace=False)
+    return np.sort(np.concatenate([targets, drawn]))
+
+
+def room_beside(n_targets: int, max_trials: int, subset: str) -> int:
+    """Return how many non-targets fit beside all targets; ValueError where none does."""
+    room = max_trials - n_targets
     if room < 1:
         raise ValueError(
             f"split.max_trials = {max_trials} leaves no room beside the "
-            f"{len(targets)} target pairs of {subset}, which are all kept: "
-            f"raise it to at least {len(targets) + 1}"
+            f"{n_targets} target pairs of {subset}, which are all kept: "
+            f"raise it to at least {n_targets + 1}"
         )
-    drawn = np.random.default_rng(seed).choice(others, size=room, replace=False)
-    return np.sort(np.concatenate([targets, drawn]))
+    return room
 
 
 def _in_session(keys: SideKeys, session: str) -> npt.NDArray[np.bool_]:

@@ -11,6 +11,7 @@ import pandas as pd
 from bodysounds.corpora.base import some, unknown_ids
 from bodysounds.params import SplitParams
 from bodysounds.splitting.builders import choose_negatives
+from bodysounds.splitting.drawn_pairs import drawn_pairs
 from bodysounds.splitting.pairs import Pairs, all_pairs, keep_targets, session_condition
 from bodysounds.splitting.side_keys import SideKeys, side_keys
 from bodysounds.splitting.trial_audit import TrialAudit, audit_trials
@@ -49,13 +50,11 @@ def make_trials(
 
 
 def _generated(keys: SideKeys, subset: str, params: SplitParams) -> Table:
-    pairs = all_pairs(keys, subset, params)
-    target = keys.subject[pairs.enrol] == keys.subject[pairs.test]
-    kept = choose_negatives(keys, pairs, target, params, subset)
-    pairs, target = Pairs(pairs.enrol[kept], pairs.test[kept]), target[kept]
-    if params.max_trials is not None:
-        kept = keep_targets(target, params.max_trials, params.seed, subset)
-        pairs, target = Pairs(pairs.enrol[kept], pairs.test[kept]), target[kept]
+    if params.max_trials is not None and params.negatives == "all":
+        pairs = drawn_pairs(keys, subset, params, params.max_trials)
+        target = keys.subject[pairs.enrol] == keys.subject[pairs.test]
+    else:
+        pairs, target = _chosen(keys, subset, params)
     enrol, test = keys.ids[pairs.enrol], keys.ids[pairs.test]
     return _table(
         keys,
@@ -65,6 +64,20 @@ def _generated(keys: SideKeys, subset: str, params: SplitParams) -> Table:
         subset=subset,
         gap_s=params.session_gap_s,
     )
+
+
+def _chosen(
+    keys: SideKeys, subset: str, params: SplitParams
+) -> tuple[Pairs, npt.NDArray[np.bool_]]:
+    """Return the pairs that are taken out of all, and which of them are targets."""
+    pairs = all_pairs(keys, subset, params)
+    target = keys.subject[pairs.enrol] == keys.subject[pairs.test]
+    kept = choose_negatives(keys, pairs, target, params, subset)
+    pairs, target = Pairs(pairs.enrol[kept], pairs.test[kept]), target[kept]
+    if params.max_trials is not None:
+        kept = keep_targets(target, params.max_trials, params.seed, subset)
+        pairs, target = Pairs(pairs.enrol[kept], pairs.test[kept]), target[kept]
+    return pairs, target
 
 
 def _listed(rows: Table, keys: SideKeys, subset: str, params: SplitParams) -> Table:
