@@ -138,8 +138,7 @@ def log_mel(encoder: Encoder, packed: Any, sides: SideTable, row: int) -> np.nda
 
     options = {k: v for k, v in encoder.front_end.items() if k != "mean_over"}
     wave = side_waveform(packed, sides.spans[row]).astype(np.float32)
-    whole = np.resize(wave, -(-len(wave) // 4000) * 4000)
-    return np.asarray(front_end(**options)(torch.from_numpy(whole)[None])[0])
+    return np.asarray(front_end(**options)(torch.from_numpy(wave)[None])[0])
 
 
 def test_dev_s_rate_is_that_of_the_encoder_handed_over(trained: Encoder, corpus: Corpus) -> None:

@@ -85,9 +85,9 @@ def test_cells_of_few_pairs_are_counted_and_not_embedded(encoder, corpus, monkey
     embedded = []
     whole = durations.embed_sides
 
-    def watched(encoder, packed, sides, rows, seconds, device):
+    def watched(encoder, packed, sides, rows, seconds, device, precision):
         embedded.append((seconds, len(rows)))
-        return whole(encoder, packed, sides, rows, seconds, device)
+        return whole(encoder, packed, sides, rows, seconds, device, precision=precision)
 
     monkeypatch.setattr(durations, "embed_sides", watched)
     table = grid(encoder, corpus, [0.5, 30.0]).set_index(["enrol_s", "test_s"])
@@ -159,7 +159,7 @@ def test_the_encoder_that_dev_chose_scores_dev(corpus, monkeypatch):
     report = ReportParams(level=0.8, condition="all")
     for trials in (corpus[2], unlabelled):
         score_durations("refitted", "of dev", corpus[0], *[None] * 4, trials, params, report)
-    options = {"condition": "all", "level": 0.8, "seed": 3, "device": "cpu"}
+    options = {"condition": "all", "level": 0.8, "seed": 3, "device": "cpu", "precision": "auto"}
     assert heard == [("refitted", "test", [2.0], options), ("of dev", "dev", [2.0], options)]
 
 

@@ -70,7 +70,7 @@ def slow_pieces(mode: str, wave: np.ndarray, params: ScorePairsParams) -> list[n
 def slow_embedding(encoder: Encoder, pieces: list[np.ndarray]) -> np.ndarray:
     module, vectors = network(encoder).eval(), []
     for piece in pieces:
-        repeated = np.resize(piece, -(-len(piece) // 4_000) * 4_000).astype(np.float32)
+        repeated = np.resize(piece, max(4_000, len(piece))).astype(np.float32)
         with torch.inference_mode():
             vectors.append(torch.nn.functional.normalize(module(torch.from_numpy(repeated)[None])))
     return torch.nn.functional.normalize(torch.cat(vectors).mean(dim=0), dim=0).numpy()
@@ -113,7 +113,9 @@ def test_windows_of_all_sides_share_batches(
 ) -> None:
     packed, sides, _ = corpus
     module, shapes = network(encoder), []
-    module.register_forward_pre_hook(lambda _, given: shapes.append(tuple(given[0].shape)))
+    module.front_end.register_forward_pre_hook(
+        lambda _, given: shapes.append(tuple(given[0].shape))
+    )
     monkeypatch.setattr("bodysounds.scoring.embed.network", lambda _: module)
     embed_in_mode("windows", encoder, packed, sides, np.arange(1, 14), PARAMS)
     total = sum(len(heard_spans("windows", packed, sides.spans[k], PARAMS)) for k in range(1, 14))

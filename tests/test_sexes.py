@@ -237,7 +237,7 @@ def slow_sexes(corpus: Corpus, encoder: Encoder, certainty: float) -> dict[str, 
     return dict(zip(table["side_id"], named, strict=True))
 
 
-@pytest.mark.parametrize("certainty", [0.5, 0.7])
+@pytest.mark.parametrize("certainty", [0.5, 0.55, 0.6])
 def test_the_classifier_sets_pairs_lowest_that_it_is_sure_of(
     corpus: Corpus, encoder: Encoder, certainty: float, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,8 @@ def embed_sides_shuffled(
     seed: int = 0,
     device: str | torch.device = "auto",
     progress: bool = False,
+    precision: str = "auto",
+    embed: Callable[..., Float32s] = embed_means,
 ) -> Float32s:
     """Return the mean of n embeddings a side, each of its segments joined in a random order.
 
@@ -57,6 +59,10 @@ def embed_sides_shuffled(
         Where a network is given, it stays on its own device.
     progress : bool
         Show a bar.
+    precision : str
+        As of `embed_sides`.
+    embed : callable
+        Called as `embed_means`.
 
     Returns
     -------
@@ -83,7 +89,7 @@ def embed_sides_shuffled(
                 order = _random_slice(order, slice_s, packed.sample_rate, rng)
             orders.append(order)
         heard.append(orders)
-    return embed_means(encoder, packed, heard, max_side_s, device, progress)
+    return embed(encoder, packed, heard, max_side_s, device, progress, precision)
 
 
 def dot_scores(enrol: Any, test: Any, pairs: Any) -> npt.NDArray[np.float64]:

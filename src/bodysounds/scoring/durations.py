@@ -41,6 +41,7 @@ def duration_grid(
     level: float = 0.95,
     seed: int = 0,
     device: str = "auto",
+    precision: str = "auto",
 ) -> Table:
     """Return the EER of `encoder` for each length of enrolment and of test.
 
@@ -55,6 +56,8 @@ def duration_grid(
         `dev` or `test`; by default `rated_subset`.
     condition : str
         Of the targets, `all` or `across_sessions`; all, where no target is across sessions.
+    precision : str
+        As of `embed_sides`.
 
     Returns
     -------
@@ -80,7 +83,7 @@ def duration_grid(
     rated = [cell for cell, mask in held.items() if _enough(target[mask])]
     log.info("%d of %d cells of seconds hold enough pairs", len(rated), len(held))
     vectors = {
-        s: _embedded(encoder, packed, side_table, rows, long_enough[s], s, device)
+        s: _embedded(encoder, packed, side_table, rows, long_enough[s], s, device, precision)
         for s in sorted({s for cell in rated for s in cell})
     }
     found = []
@@ -123,10 +126,10 @@ def _enough(target: Array) -> bool:
 
 def _embedded(
     encoder: Encoder, packed: Packed, side_table: SideTable, rows: Ints, chosen: Array, s: float,
-    device: str,
+    device: str, precision: str,
 ) -> Floats:  # fmt: skip
     """Return the first `s` seconds of the chosen rows embedded, zeros for the others."""
-    own = embed_sides(encoder, packed, side_table, rows[chosen], s, device)
+    own = embed_sides(encoder, packed, side_table, rows[chosen], s, device, precision=precision)
     vectors: Floats = np.zeros((len(rows), own.shape[1]), dtype=np.float32)
     vectors[chosen] = own
     return vectors

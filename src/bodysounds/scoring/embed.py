@@ -1,27 +1,25 @@
-"""Embeddings of sides and of parts of them, in batches of equal length."""
+"""Embeddings of sides and of parts of them, in batches of equal length.
+
+The next batches are read while the network listens.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
-import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from bodysounds.audio.packed import Packed
+from bodysounds.audio.parallel import ordered_map
 from bodysounds.devices import choose_device
 from bodysounds.models.encoder import Encoder, network
 from bodysounds.models.network import EmbeddingNetwork
 from bodysounds.progress import track
+from bodysounds.scoring.embed_batches import Float32s, equal_lengths, listening, on_host, stacked
 from bodysounds.sides import SideTable, side_waveform
 from bodysounds.types import Ints
-
-# Waveforms are repeated up to a whole number of quarter seconds: equal lengths can share a batch
-# without padding, and what a side becomes does not depend on the sides beside it.
-STEP_S = 0.25
-BATCH_S = 120.0
-
-Float32s = npt.NDArray[np.float32]
 
 
 def embed_sides(
@@ -32,6 +30,7 @@ def embed_sides(
     max_side_s: float,
     device: str | torch.device = "auto",
     progress: bool = False,
+    precision: str = "auto",
 ) -> Float32s:
     """Return one embedding a side.
 
@@ -46,17 +45,23 @@ def embed_sides(
         Where a network is given, it stays on its own device.
     progress : bool
         Show a bar.
+    precision : `auto`, `bf16` or `float32`
+        Of the products; `auto` takes bfloat16 for networks of a million weights and more, on a
+        chip that has it.
 
     Returns
     -------
     embeddings : float32 (n, dim), of unit length
+        A side's own, whatever sides stand beside it: what is heard of it alone, but for rounding.
+        Sides shorter than a quarter of a second are repeated up to it.
 
-    Raises ValueError where the rates of encoder and waveforms differ, and for embeddings that are
-    not finite.
+    Raises ValueError where the rates of encoder and waveforms differ, for another precision, and
+    for embeddings that are not finite.
     """
     return embed_spans(
-        encoder, packed, [side_table.spans[row] for row in rows], max_side_s, device, progress
-    )
+        encoder, packed, [side_table.spans[row] for row in rows], max_side_s, device, progress,
+        precision,
+    )  # fmt: skip
 
 
 def embed_spans(
@@ -66,12 +71,13 @@ def embed_spans(
     max_side_s: float,
     device: str | torch.device = "auto",
     progress: bool = False,
+    precision: str = "auto",
 ) -> Float32s:
     """Return one embedding for each list of spans, as `embed_sides` does for those of the sides.
 
     spans[i] is int64 (n_segments, 2) of first_sample and n_samples, in the order of hearing.
     """
-    module = encoder if isinstance(encoder, EmbeddingNetwork) else _on(encoder, device)
+    module = network_on(encoder, device)
     if packed.sample_rate != module.sample_rate:
         raise ValueError(
             f"the encoder was made for {module.sample_rate} Hz and the waveforms have "
@@ -83,7 +89,7 @@ def embed_spans(
     def read(item: int) -> Float32s:
         return side_waveform(packed, spans[item], longest).astype(np.float32, copy=False)
 
-    return _embed(module, lengths, read, progress)
+    return _embed(module, lengths, read, progress, precision)
 
 
 def embed_means(
@@ -93,6 +99,7 @@ def embed_means(
     max_side_s: float,
     device: str | torch.device = "auto",
     progress: bool = False,
+    precision: str = "auto",
 ) -> Float32s:
     """Return one mean of unit embeddings for each side that is heard as several lists of spans.
 
@@ -107,7 +114,7 @@ def embed_means(
         Of length 1 at most, and not scaled to it.
     """
     pieces = [spans for side in heard for spans in side]
-    embeddings = embed_spans(encoder, packed, pieces, max_side_s, device, progress)
+    embeddings = embed_spans(encoder, packed, pieces, max_side_s, device, progress, precision)
     if not len(heard):
         return embeddings
     counts = np.array([len(side) for side in heard], dtype=np.int64)
@@ -120,56 +127,36 @@ def embed_waveforms(
     encoder: Encoder | EmbeddingNetwork,
     waveforms: list[Float32s],
     device: str | torch.device = "auto",
+    precision: str = "auto",
 ) -> Float32s:
     """Return one embedding, float32 of unit length, for each waveform, float32 (n,) in [-1, 1)."""
-    module = encoder if isinstance(encoder, EmbeddingNetwork) else _on(encoder, device)
+    module = network_on(encoder, device)
     lengths = np.array([len(waveform) for waveform in waveforms], dtype=np.int64)
-    return _embed(module, lengths, waveforms.__getitem__, False)
+    return _embed(module, lengths, waveforms.__getitem__, False, precision)
 
 
-def _on(encoder: Encoder, device: str | torch.device) -> EmbeddingNetwork:
+def network_on(encoder: Encoder | EmbeddingNetwork, device: str | torch.device) -> EmbeddingNetwork:
+    """Return an encoder's network on a device; a network stays where it is."""
+    if isinstance(encoder, EmbeddingNetwork):
+        return encoder
     place = device if isinstance(device, torch.device) else choose_device(device)
     return network(encoder).to(place)
 
 
 def _embed(
-    module: EmbeddingNetwork, lengths: Ints, read: Callable[[int], Float32s], progress: bool
+    module: EmbeddingNetwork,
+    lengths: Ints,
+    read: Callable[[int], Float32s],
+    progress: bool,
+    precision: str,
 ) -> Float32s:
-    whole, batches = equal_lengths(lengths, module.sample_rate)
-    place = next(module.parameters()).device
-    embeddings = np.zeros((len(lengths), module.dim), dtype=np.float32)
-    shown: Iterable[Ints] = track(batches, "embed sides") if progress else batches
-    was_training = module.training
-    module.eval()
-    try:
-        with torch.inference_mode():
-            for items in shown:
-                waves = np.stack([np.resize(read(i), whole[i]) for i in items])
-                found = module(torch.from_numpy(waves).to(place)).float()
-                embeddings[items] = torch.nn.functional.normalize(found).cpu().numpy()
-    finally:
-        module.train(was_training)
-    if not np.isfinite(embeddings).all():
-        raise ValueError(
-            "the encoder gives embeddings that are not finite: its training diverged, "
-            "lower train_embedding.learning_rate"
-        )
-    return embeddings
+    batches = equal_lengths(lengths, module)
 
+    def waves(items: Ints) -> Tensor:
+        return stacked([read(i) for i in items], module)
 
-def equal_lengths(lengths: Ints, sample_rate: int) -> tuple[Ints, list[Ints]]:
-    """Return the lengths that waveforms are repeated to (samples), and the items of each batch."""
-    step = round(STEP_S * sample_rate)
-    whole = -(-lengths // step) * step
-    return whole, list(_batches(whole, round(BATCH_S * sample_rate)))
-
-
-def _batches(lengths: Ints, max_samples: int) -> Iterator[Ints]:
-    """Yield items of equal length together, shortest first."""
-    order = np.argsort(lengths, kind="stable")
-    if not len(order):
-        return
-    starts = np.flatnonzero(np.diff(lengths[order])) + 1
-    for items in np.split(order, starts):
-        size = max(1, max_samples // int(lengths[items[0]]))
-        yield from np.split(items, range(size, len(items), size))
+    with listening(module, precision) as listen:
+        found = map(listen, ordered_map(waves, batches, workers=1))
+        shown = track(found, "embed sides", len(batches)) if progress else found
+        order = np.concatenate(batches) if batches else np.empty(0, np.int64)
+        return on_host(list(shown), order, len(lengths), module.dim)
