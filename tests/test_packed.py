@@ -138,13 +138,13 @@ def test_segments_come_in_their_order_cut_to_the_sample(
     rows = [(f"r{i}-{k}", f"r{i}", k / 10, (k + 1) / 10) for i in range(11, 0, -1) for k in (2, 0)]
     rows.append(("whole", "r0", 0.0, float("nan")))
     read: list[str] = []
-    original = pack.read_audio
+    original = pack.read_int16
 
     def counting(source: Path, rate: int, name: str) -> np.ndarray:
         read.append(name)
         return original(source, rate, name)
 
-    monkeypatch.setattr(pack, "read_audio", counting)
+    monkeypatch.setattr(pack, "read_int16", counting)
     decoded = decode_segments(corpus, manifest, table_of(rows), FeaturizeParams(workers=3))
     assert len(decoded) == len(rows)
     got = list(decoded)

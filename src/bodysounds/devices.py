@@ -6,6 +6,8 @@ import multiprocessing
 
 import torch
 
+from bodysounds.workers import in_worker, own_threads
+
 BF16_CAPABILITIES = ("avx512_bf16", "amx_bf16")
 
 
@@ -38,9 +40,12 @@ def use_bf16(precision: str, device: torch.device) -> bool:
 
 
 def share_cores() -> None:
-    """Let torch use one core, in a process that another one started to work beside others.
+    """Let torch use its share of the cores in a process that works beside others.
 
-    Branches that run at once, as under Kedro's ParallelRunner, would else fight for the cores.
+    Branches that run at once would else fight for the cores: under Kedro's ParallelRunner each has
+    one, and in a Dask worker those that the runner gave it.
     """
-    if multiprocessing.parent_process() is not None:
+    if in_worker():
+        torch.set_num_threads(own_threads())
+    elif multiprocessing.parent_process() is not None:
         torch.set_num_threads(1)

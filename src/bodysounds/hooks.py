@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,13 @@ def _versions(pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> dict[st
             if version is not None:
                 found[name] = version
     return found
+
+
+def _place(dataset: AbstractVersionedDataset[Any, Any]) -> str:
+    """Return the path, or the URL, that a dataset loads."""
+    path = str(dataset._get_load_path())
+    files = getattr(dataset, "_fs", None)
+    return path if files is None or "file" in files.protocol else files.unstrip_protocol(path)
 
 
 class Beforehand:
@@ -61,15 +70,21 @@ class Beforehand:
         given = run_params.get("runtime_params") or {}
         check_names(given, list(pipelines))
         parameters = plain(catalog.load("parameters"))
+        checks: dict[str, Callable[[str], Any]] = {
+            "encoder": partial(check_encoder, "encoder"),
+            "classifier": check_classifier,
+            "bundle": check_bundle,
+        }
         for task in _tasks(pipeline):
             if task in parameters:
                 check_task(parameters[task], [node.name for node in pipeline.nodes])
-            if given.get("encoder") and f"{task}.encoder" in pipeline.inputs():
-                check_encoder("encoder", given["encoder"])
-            if given.get("classifier") and f"{task}.classifier" in pipeline.inputs():
-                check_classifier(given["classifier"])
-            if given.get("bundle") and f"{task}.bundle" in pipeline.inputs():
-                check_bundle(given["bundle"])
+            for name, check in checks.items():
+                if not given.get(name) or f"{task}.{name}" not in pipeline.inputs():
+                    continue
+                if "://" in given[name]:
+                    catalog.load(f"{task}.{name}")
+                else:
+                    check(given[name])
 
 
 class RunRecord:
@@ -122,4 +137,4 @@ class Headline:
                 page = catalog[f"{task}.{entry}"]
                 if isinstance(page, AbstractVersionedDataset) and page.exists():
                     # apart from the log, whose lines are broken: a path is there to be copied
-                    click.echo(f"{task}: the {told} is {page._get_load_path()}")
+                    click.echo(f"{task}: the {told} is {_place(page)}")

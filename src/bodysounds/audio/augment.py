@@ -9,14 +9,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
 
-Step = Callable[[Tensor, Generator], Tensor]
+from bodysounds.audio.draws import Draws, integers, normal, uniform
+
+Step = Callable[[Tensor, Draws], Tensor]
+Rows = slice | Tensor
 
 
 def random_tilt(
     waveforms: Tensor,
-    generator: Generator,
+    generator: Draws,
     p: float = 0.5,
     depth_db: float = 6.0,
     n_points: int = 6,
@@ -36,22 +39,27 @@ def random_tilt(
     Returns waveforms of the same shape; on average the gain over the points is 0 dB.
     """
     n_items, n_samples = waveforms.shape
-    gains_db = depth_db * _normal((n_items, n_points), waveforms, generator)
+    gains_db = depth_db * normal((n_items, n_points), waveforms.device, generator)
     gains_db = gains_db - gains_db.mean(dim=1, keepdim=True)
     n_bins = n_samples // 2 + 1
     # the square root spaces the points so that the lower half of the band holds most of them
     place = torch.linspace(0, 1, n_bins, device=waveforms.device).sqrt() * (n_points - 1)
     below = place.floor().long().clamp_max(n_points - 2)
     share = place - below
-    response_db = gains_db[:, below] * (1 - share) + gains_db[:, below + 1] * share
-    response = torch.pow(10.0, response_db / 20)
-    changed = torch.fft.irfft(torch.fft.rfft(waveforms) * response, n=n_samples)
-    return _some(changed, waveforms, p, generator)
+
+    def tilted(own: Rows) -> Tensor:
+        gains = gains_db[own]
+        response_db = gains[:, below] * (1 - share) + gains[:, below + 1] * share
+        response = torch.pow(10.0, response_db / 20)
+        heard: Tensor = torch.fft.irfft(torch.fft.rfft(waveforms[own]) * response, n=n_samples)
+        return heard
+
+    return _some(tilted, waveforms, p, generator)
 
 
 def add_noise(
     waveforms: Tensor,
-    generator: Generator,
+    generator: Draws,
     p: float = 0.5,
     snr_db: Sequence[float] = (5.0, 30.0),
     colour: Sequence[float] = (0.0, 2.0),
@@ -72,19 +80,25 @@ def add_noise(
     """
     n_items, n_samples = waveforms.shape
     n_bins = n_samples // 2 + 1
-    parts = _normal((2, n_items, n_bins), waveforms, generator)
+    parts = normal((2, n_items, n_bins), waveforms.device, generator, axis=1)
     slope = _uniform(n_items, colour, waveforms, generator)
     frequency = torch.arange(n_bins, device=waveforms.device).clamp_min(1)
-    fall = torch.exp(-0.5 * slope * torch.log(frequency))
-    noise = torch.fft.irfft(torch.complex(parts[0] * fall, parts[1] * fall), n=n_samples)
     ratio = torch.pow(10.0, -_uniform(n_items, snr_db, waveforms, generator) / 20)
-    gain = ratio * _rms(waveforms) / _rms(noise).clamp_min(1e-12)
-    return _some(waveforms + gain * noise, waveforms, p, generator)
+
+    def noisy(own: Rows) -> Tensor:
+        fall = torch.exp(-0.5 * slope[own] * torch.log(frequency))
+        spectrum = torch.complex(parts[0, own] * fall, parts[1, own] * fall)
+        noise = torch.fft.irfft(spectrum, n=n_samples)
+        heard = waveforms[own]
+        added: Tensor = ratio[own] * _rms(heard) / _rms(noise).clamp_min(1e-12) * noise
+        return heard + added
+
+    return _some(noisy, waveforms, p, generator)
 
 
 def random_gain(
     waveforms: Tensor,
-    generator: Generator,
+    generator: Draws,
     p: float = 0.5,
     gain_db: Sequence[float] = (-12.0, 12.0),
 ) -> Tensor:
@@ -101,12 +115,12 @@ def random_gain(
     Returns waveforms of the same shape; what exceeds full scale is not clipped.
     """
     gain = torch.pow(10.0, _uniform(len(waveforms), gain_db, waveforms, generator) / 20)
-    return _some(gain * waveforms, waveforms, p, generator)
+    return _some(lambda own: gain[own] * waveforms[own], waveforms, p, generator)
 
 
 def spec_augment(
     features: Tensor,
-    generator: Generator,
+    generator: Draws,
     p: float = 1.0,
     n_freq_masks: int = 2,
     freq_width: int = 8,
@@ -130,7 +144,11 @@ def spec_augment(
     _, n_frames, n_mels = features.shape
     bands = _masks(n_freq_masks, freq_width, n_mels, features, generator)
     stretches = _masks(n_time_masks, time_width, n_frames, features, generator)
-    masked = features.masked_fill(bands[:, None, :] | stretches[:, :, None], 0.0)
+
+    def masked(own: Rows) -> Tensor:
+        hidden = bands[own, None, :] | stretches[own, :, None]
+        return features[own].masked_fill(hidden, 0.0)
+
     return _some(masked, features, p, generator)
 
 
@@ -149,13 +167,13 @@ class Augment:
     waveform_steps: tuple[Step, ...] = ()
     feature_steps: tuple[Step, ...] = ()
 
-    def waveforms(self, waveforms: Tensor, generator: Generator) -> Tensor:
+    def waveforms(self, waveforms: Tensor, generator: Draws) -> Tensor:
         """Return changed waveforms (batch, samples)."""
         for step in self.waveform_steps:
             waveforms = step(waveforms, generator)
         return waveforms
 
-    def features(self, features: Tensor, generator: Generator) -> Tensor:
+    def features(self, features: Tensor, generator: Draws) -> Tensor:
         """Return changed mean-normalised features (batch, frames, n_mels)."""
         for step in self.feature_steps:
             features = step(features, generator)
@@ -208,31 +226,35 @@ def _check_options(name: str, function: Callable[..., Tensor], options: Mapping[
             raise ValueError(f"augment {name}: {key} must be a count, got {value!r}")
 
 
-def _normal(shape: tuple[int, ...], like: Tensor, generator: Generator) -> Tensor:
-    return torch.randn(shape, generator=generator, device=like.device)
-
-
-def _uniform(n: int, bounds: Sequence[float], like: Tensor, generator: Generator) -> Tensor:
+def _uniform(n: int, bounds: Sequence[float], like: Tensor, generator: Draws) -> Tensor:
     low, high = bounds
-    return low + (high - low) * torch.rand((n, 1), generator=generator, device=like.device)
+    return low + (high - low) * uniform((n, 1), like.device, generator)
 
 
 def _rms(waveforms: Tensor) -> Tensor:
     return waveforms.square().mean(dim=-1, keepdim=True).sqrt()
 
 
-def _some(changed: Tensor, batch: Tensor, p: float, generator: Generator) -> Tensor:
-    """Take each item changed with probability p."""
-    drawn = torch.rand(len(batch), generator=generator, device=batch.device) < p
-    return torch.where(drawn.view(-1, *[1] * (batch.ndim - 1)), changed, batch)
+def _some(change: Callable[[Rows], Tensor], batch: Tensor, p: float, generator: Draws) -> Tensor:
+    """Return the batch, each item changed with probability p.
+
+    `change` returns some rows of the batch, changed. On a CPU it is asked for those that are drawn;
+    a GPU changes all, since the host would have to wait for their number.
+    """
+    drawn = uniform((len(batch),), batch.device, generator) < p
+    if batch.device.type != "cpu":
+        return torch.where(drawn.view(-1, *[1] * (batch.ndim - 1)), change(slice(None)), batch)
+    if drawn.all():
+        return change(slice(None))
+    own = drawn.nonzero()[:, 0]
+    return batch.index_copy(0, own, change(own)) if len(own) else batch
 
 
-def _masks(n: int, width: int, size: int, like: Tensor, generator: Generator) -> Tensor:
+def _masks(n: int, width: int, size: int, like: Tensor, generator: Draws) -> Tensor:
     """Return bool (batch, size), true where one of n random stretches lies."""
     shape = (len(like), n, 1)
-    widths = torch.randint(0, width + 1, shape, generator=generator, device=like.device)
-    widths = widths.clamp_max(size)
-    start = torch.rand(shape, generator=generator, device=like.device) * (size - widths + 1)
+    widths = integers(width + 1, shape, like.device, generator).clamp_max(size)
+    start = uniform(shape, like.device, generator) * (size - widths + 1)
     start = start.floor().long()
     place = torch.arange(size, device=like.device)
     return ((place >= start) & (place < start + widths)).any(dim=1)

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +18,7 @@ import pandas as pd
 from bodysounds.types import Table
 
 SAMPLES, INDEX, META = "samples.i16", "index.parquet", "packed.json"
+KEYS, KEY_BYTES = "keys.bin", 32
 REDO = "delete the folder and run featurize again"
 
 Int16s = npt.NDArray[np.int16]
@@ -61,11 +62,18 @@ def to_int16(waveform: npt.NDArray[np.floating]) -> Int16s:
     return np.asarray(np.clip(np.rint(waveform * 32768.0), -32768, 32767), dtype=np.int16)
 
 
-def write_packed(folder: Path, pieces: Iterable[tuple[str, Int16s]], sample_rate: int) -> Packed:
+def write_packed(
+    folder: Path,
+    pieces: Iterable[tuple[str, Int16s]],
+    sample_rate: int,
+    keys: Sequence[bytes] = (),
+) -> Packed:
     """Write (segment_id, int16 samples) one by one to a folder and return it opened.
 
     Only one piece is in memory at a time. The folder appears, or replaces an older one, when it is
-    complete. Raises ValueError for no pieces, a repeated id, an empty piece or another dtype.
+    complete. `keys` (32 bytes each, in the order of the pieces) say what decides the samples of
+    each piece, see `bodysounds.audio.reuse`. Raises ValueError for no pieces, a repeated id, an
+    empty piece, another dtype or another number of keys.
     """
     folder = Path(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -73,14 +81,19 @@ def write_packed(folder: Path, pieces: Iterable[tuple[str, Int16s]], sample_rate
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
     try:
-        _write(partial, pieces, sample_rate)
+        _write(partial, pieces, sample_rate, keys)
         _replace(partial, folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return open_packed(folder)
 
 
-def _write(folder: Path, pieces: Iterable[tuple[str, Int16s]], sample_rate: int) -> None:
+def _write(
+    folder: Path,
+    pieces: Iterable[tuple[str, Int16s]],
+    sample_rate: int,
+    keys: Sequence[bytes],
+) -> None:
     counts: dict[str, int] = {}
     digest = hashlib.sha256()
     with open(folder / SAMPLES, "wb") as file:
@@ -93,13 +106,15 @@ def _write(folder: Path, pieces: Iterable[tuple[str, Int16s]], sample_rate: int)
                     f"got {piece.dtype} of shape {piece.shape}"
                 )
             counts[segment_id] = len(piece)
-            raw = np.ascontiguousarray(piece, dtype="<i2").tobytes()
+            raw = np.ascontiguousarray(piece, dtype="<i2").data
             digest.update(raw)
             file.write(raw)
         file.flush()
         os.fsync(file.fileno())
     if not counts:
         raise ValueError("there is no segment to pack: is the manifest empty?")
+    if keys and len(keys) != len(counts):
+        raise ValueError(f"{len(counts)} segments were packed and {len(keys)} have keys: give each")
     lengths = np.fromiter(counts.values(), dtype=np.int64, count=len(counts))
     index = pd.DataFrame(
         {
@@ -109,13 +124,19 @@ def _write(folder: Path, pieces: Iterable[tuple[str, Int16s]], sample_rate: int)
         }
     )
     index.to_parquet(folder / INDEX, index=False)
+    (folder / KEYS).write_bytes(b"".join(keys))
     meta = {
         "sample_rate": int(sample_rate),
         "n_segments": len(counts),
         "n_samples": int(lengths.sum()),
         "sha256": digest.hexdigest(),
+        "others": {name: _sha256(folder / name) for name in (INDEX, KEYS)},
     }
     (folder / META).write_text(json.dumps(meta, indent=2) + "\n")
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _replace(partial: Path, folder: Path) -> None:
@@ -131,7 +152,7 @@ def open_packed(folder: Path, verify: bool = False) -> Packed:
     """Return the packed waveforms of a folder, memory-mapped.
 
     Raises ValueError where a file is missing or sizes disagree, and with `verify` where the samples
-    are no longer those that were written (sha256, which reads them all).
+    or the index are no longer those that were written (sha256, which reads them all).
     """
     folder = Path(folder)
     for name in (META, INDEX, SAMPLES):
@@ -147,6 +168,9 @@ def open_packed(folder: Path, verify: bool = False) -> Packed:
         raise ValueError(
             f"{folder / SAMPLES} has {size} bytes where {META} says {2 * expected}: {REDO}"
         )
+    for name, expected_sha256 in meta.get("others", {}).items() if verify else ():
+        if not (folder / name).is_file() or _sha256(folder / name) != expected_sha256:
+            raise ValueError(f"{folder / name} was changed after it was written: {REDO}")
     index = pd.read_parquet(folder / INDEX)
     ends = index["first_sample"] + index["n_samples"]
     if len(index) != meta.get("n_segments") or int(ends.max()) != expected:
@@ -155,3 +179,10 @@ def open_packed(folder: Path, verify: bool = False) -> Packed:
     if verify and hashlib.sha256(samples.data).hexdigest() != digest:
         raise ValueError(f"{folder / SAMPLES} was changed after it was written: {REDO}")
     return Packed(samples=samples, index=index, sample_rate=rate)
+
+
+def read_keys(folder: Path) -> list[bytes] | None:
+    """Return the key of each segment, in order; None where they were packed without."""
+    path = Path(folder) / KEYS
+    raw = path.read_bytes() if path.is_file() else b""
+    return [raw[at : at + KEY_BYTES] for at in range(0, len(raw), KEY_BYTES)] or None

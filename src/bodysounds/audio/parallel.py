@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -20,7 +21,7 @@ def thread_count(workers: int) -> int:
 def ordered_map(work: Callable[[S], T], items: Iterable[S], workers: int = 0) -> Iterator[T]:
     """Yield work(item) in the order of the items, computed in threads.
 
-    At most four results a thread wait to be taken, so that memory stays bounded. libsndfile, soxr
+    At most two results a thread wait to be taken, so that memory stays bounded. libsndfile, soxr
     and numpy's transforms release the interpreter, so threads use all cores.
     """
     threads = thread_count(workers)
@@ -29,9 +30,43 @@ def ordered_map(work: Callable[[S], T], items: Iterable[S], workers: int = 0) ->
     try:
         for item in items:
             waiting.append(pool.submit(work, item))
-            if len(waiting) >= 4 * threads:
+            if len(waiting) >= 2 * threads:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def ordered_map_in_batches(
+    work: Callable[[S], T], items: Iterable[S], workers: int = 0, size: int = 16
+) -> Iterator[T]:
+    """Yield as `ordered_map`; a thread takes `size` items at a time.
+
+    For items of a few hundred microseconds: handing over each of them costs as much as that.
+    """
+
+    def batch_work(batch: list[S]) -> list[T]:
+        return [work(item) for item in batch]
+
+    for done in ordered_map(batch_work, batches(items, size), workers):
+        yield from done
+
+
+def batches(
+    items: Iterable[S],
+    size: int,
+    cost: Callable[[S], float] = lambda _: 0.0,
+    full_at: float = math.inf,
+) -> Iterator[list[S]]:
+    """Yield the items in lists of `size`, or of fewer whose costs add up to `full_at`."""
+    batch: list[S] = []
+    spent = 0.0
+    for item in items:
+        batch.append(item)
+        spent += cost(item)
+        if len(batch) == size or not spent < full_at:  # a cost of nan is one to be wary of
+            yield batch
+            batch, spent = [], 0.0
+    if batch:
+        yield batch

@@ -14,9 +14,11 @@ import soxr
 
 from bodysounds.audio.containers import cut_short
 from bodysounds.audio.ffmpeg import decode_with_ffmpeg
+from bodysounds.audio.wav import pcm16
 
 Source: TypeAlias = bytes | str | os.PathLike[str] | BinaryIO
 Float32s = npt.NDArray[np.float32]
+Int16s = npt.NDArray[np.int16]
 
 OWN_FORMATS = (b"RIFF", b"RF64", b"fLaC", b"OggS", b"FORM", b"ID3")
 AGAIN = "copy it again or leave it out"
@@ -34,23 +36,39 @@ def decode(source: Source, name: str | None = None) -> tuple[Float32s, int]:
     wav, flac, ogg, mp3, aiff and au are read by libsndfile, others by the command ffmpeg. Raises
     AudioError for a file that is missing, empty, no audio, cut short, or holds NaN or infinity.
     """
+    samples, rate = decode_samples(source, name)
+    return as_float(samples), rate
+
+
+def decode_samples(source: Source, name: str | None = None) -> tuple[Int16s | Float32s, int]:
+    """Return samples and rate as `decode`; those of 16-bit PCM stay int16 (1 is then 32768)."""
     name = name or _name(source)
     data = _read(source, name)
     if not data:
         raise AudioError(f"{name} is empty (0 bytes): {AGAIN}")
+    plain = pcm16(data)
+    if plain is not None:
+        return plain
     shortfall = cut_short(data)
     if shortfall:
         raise AudioError(f"{name} is cut short, {shortfall}: {AGAIN}")
     samples, rate = _decode(data, name)
     if not len(samples):
         raise AudioError(f"{name} holds no samples: {AGAIN}")
-    if not np.isfinite(samples).all():
+    if samples.dtype != np.int16 and not np.isfinite(samples).all():
         bad = int((~np.isfinite(samples)).sum())
         raise AudioError(
             f"{name} holds {bad} samples that are NaN or infinite: export it again as PCM, "
             "or leave it out"
         )
     return samples, rate
+
+
+def as_float(samples: Int16s | Float32s) -> Float32s:
+    """Return samples as float32, full scale 1; int16 becomes it without rounding."""
+    if samples.dtype != np.int16:
+        return np.asarray(samples, dtype=np.float32)
+    return np.multiply(samples, np.float32(1 / 32768), dtype=np.float32)
 
 
 def read_audio(source: Source, sample_rate: int = 16_000, name: str | None = None) -> Float32s:
@@ -75,8 +93,14 @@ def resample(waveform: Float32s, rate: int, sample_rate: int) -> Float32s:
     return result if len(result) else waveform[:1]
 
 
+def peak_of(samples: Int16s | Float32s) -> float:
+    """Return the largest absolute value of a recording's samples, full scale 1."""
+    peak = max(float(samples.max()), -float(samples.min()))
+    return peak / 32768 if samples.dtype == np.int16 else peak
+
+
 def check_usable(
-    samples: Float32s, rate: int, name: str, min_duration_s: float, silence_dbfs: float
+    samples: Int16s | Float32s, rate: int, name: str, min_duration_s: float, silence_dbfs: float
 ) -> None:
     """Raise AudioError for a recording that is too short (seconds) or silent (peak, dBFS)."""
     duration = len(samples) / rate
@@ -85,7 +109,7 @@ def check_usable(
             f"{name} lasts {duration:.3g} s, less than ingest.min_duration_s = "
             f"{min_duration_s:g}: lower it to keep such recordings"
         )
-    peak = float(np.abs(samples).max())
+    peak = peak_of(samples)
     if peak < 10 ** (silence_dbfs / 20) or peak == 0:
         level = f"{20 * np.log10(peak):.1f} dBFS" if peak else "digital zero"
         raise AudioError(
@@ -108,11 +132,12 @@ def file_bytes(path: Path, name: str) -> bytes:
         raise AudioError(f"{name!r} can be no file's name: correct the table") from error
 
 
-def _decode(data: bytes, name: str) -> tuple[Float32s, int]:
+def _decode(data: bytes, name: str) -> tuple[Int16s | Float32s, int]:
     try:
         with soundfile.SoundFile(io.BytesIO(data)) as file:
             declared, rate = file.frames, file.samplerate
-            samples: Float32s = file.read(dtype="float32", always_2d=True)
+            kind = "int16" if file.subtype == "PCM_16" else "float32"
+            samples: Int16s | Float32s = file.read(dtype=kind, always_2d=True)
     except (soundfile.LibsndfileError, RuntimeError) as error:
         if data.startswith(OWN_FORMATS):
             raise AudioError(f"{name} cannot be decoded ({_reason(error)}): {AGAIN}") from error

@@ -10,8 +10,16 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from bodysounds.audio.parallel import ordered_map
-from bodysounds.audio.read import AudioError, check_usable, decode, file_bytes
+from bodysounds.audio.parallel import ordered_map_in_batches
+from bodysounds.audio.read import (
+    AudioError,
+    Float32s,
+    Int16s,
+    check_usable,
+    decode_samples,
+    file_bytes,
+    peak_of,
+)
 from bodysounds.corpora.base import Corpus, Listing, some
 from bodysounds.corpora.lengths import last_segments, past_the_end
 from bodysounds.params import IngestParams
@@ -69,7 +77,8 @@ def probe(corpus: Corpus, listing: Listing, params: IngestParams) -> tuple[Table
         late = "" if probed.reason else past_the_end(path, last.get(path), probed.duration_s)
         return probed._replace(reason=late) if late else probed
 
-    found = list(track(ordered_map(work, paths, params.workers), "reading", total=len(paths)))
+    probed = ordered_map_in_batches(work, paths, params.workers)
+    found = list(track(probed, "reading", total=len(paths)))
     reasons = np.array([one.reason for one in found], dtype=object)
     bad = reasons != ""
     rejected = pd.DataFrame({"path": np.array(paths, dtype=object)[bad], "reason": reasons[bad]})
@@ -98,12 +107,19 @@ def probe_file(root: Path, path: str, params: IngestParams) -> Probed:
     """Return what the file root/path is; it is read once, hashed and decoded."""
     try:
         data = file_bytes(root / path, path)
-        samples, rate = decode(data, path)
+        samples, rate = decode_samples(data, path)
         check_usable(samples, rate, path, params.min_duration_s, params.silence_dbfs)
     except AudioError as error:
         return Probed(0.0, 0, "", str(error))
-    clipped = float(np.mean(np.abs(samples) >= FULL_SCALE))
-    return Probed(len(samples) / rate, rate, hashlib.sha256(data).hexdigest(), "", clipped)
+    digest = hashlib.sha256(data).hexdigest()
+    return Probed(len(samples) / rate, rate, digest, "", _clipped_share(samples))
+
+
+def _clipped_share(samples: Int16s | Float32s) -> float:
+    if peak_of(samples) < FULL_SCALE:
+        return 0.0
+    top = 32767 if samples.dtype == np.int16 else FULL_SCALE
+    return float(np.mean((samples >= top) | (samples <= -top)))
 
 
 def _judge(rejected: Table, n_files: int, max_share: float) -> None:

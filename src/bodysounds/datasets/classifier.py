@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import logging
-from pathlib import Path
-
 from kedro.io import DatasetError
 
 from bodysounds.datasets.stored import StoredWeights
 from bodysounds.types import Classifier
 
-logger = logging.getLogger(__name__)
-
 
 class ClassifierDataset(StoredWeights):
     """A safetensors file with encoder, head and labels, in versions, or a single file by path."""
 
+    kind = "classifier"
+
     def load(self) -> Classifier:
         from bodysounds.models.classifier import load_classifier
 
-        path = self._to_load()
-        logger.info("the classifier is %s", path)
-        return load_classifier(path)
+        with self._to_load() as path:
+            return load_classifier(path)
 
     def save(self, data: Classifier) -> None:
         from bodysounds.models.classifier import save_classifier
@@ -31,4 +27,5 @@ class ClassifierDataset(StoredWeights):
                 f"{self._filepath} is a single classifier, and a run saves a version beside "
                 "others: leave out --params classifier=... when training"
             )
-        save_classifier(Path(self._get_save_path()), data)
+        with self._saving() as path:
+            save_classifier(path, data)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, NoReturn
 
 from kedro.io import AbstractDataset, DatasetError
 
+from bodysounds.datasets.files import on_disk
 from bodysounds.types import Corpus
 
 
@@ -32,7 +32,7 @@ class DemoCorpus(_RawCorpus):
         demo: dict[str, dict[str, Any]],
         metadata: dict[str, Any] | None = None,
     ) -> None:
-        self._filepath = Path(filepath)
+        self._filepath = on_disk(filepath, "recordings", "--params work=/path/to/it")
         self._task = task
         self._demo = demo
         self.metadata = metadata
@@ -64,7 +64,7 @@ class FolderCorpus(_RawCorpus):
         citation: str = "",
         metadata: dict[str, Any] | None = None,
     ) -> None:
-        self._filepath = Path(filepath).expanduser()
+        self._filepath = on_disk(filepath, "recordings", "--params raw=/path/to/it")
         self._about: dict[str, Any] = {
             "reader": reader,
             "name": name,

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import logging
-from pathlib import Path
-
 from kedro.io import DatasetError
 
 from bodysounds.datasets.stored import StoredWeights
 from bodysounds.types import Encoder
-
-logger = logging.getLogger(__name__)
 
 
 class EncoderDataset(StoredWeights):
@@ -22,12 +17,13 @@ class EncoderDataset(StoredWeights):
     version: encoders by themselves.
     """
 
+    kind = "encoder"
+
     def load(self) -> Encoder:
         from bodysounds.models.encoder import load_encoder
 
-        path = self._to_load()
-        logger.info("the encoder is %s", path)
-        return load_encoder(path)
+        with self._to_load() as path:
+            return load_encoder(path)
 
     def save(self, data: Encoder) -> None:
         from bodysounds.models.encoder import save_encoder
@@ -37,8 +33,7 @@ class EncoderDataset(StoredWeights):
                 f"{self._filepath} is a single encoder, and a run saves a version beside others: "
                 "leave out --params encoder=... when training"
             )
-        path = Path(self._get_save_path())
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_encoder(path, data)
-        for number, best in enumerate(data.best, start=1):
-            save_encoder(path.with_name(f"best_{number}.safetensors"), best)
+        with self._saving() as path:
+            save_encoder(path, data)
+            for number, best in enumerate(data.best, start=1):
+                save_encoder(path.with_name(f"best_{number}.safetensors"), best)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path, PurePosixPath
 from typing import Any, NewType
 
-from kedro.io import AbstractVersionedDataset, DatasetError, Version
+from kedro.io import Version
 
-from bodysounds.datasets.local import exists, glob
+from bodysounds.datasets.files import StoredFiles
 from bodysounds.types import Figure, Picture
 
 ImagePreview = NewType("ImagePreview", str)
 
 
-class FigureDataset(AbstractVersionedDataset[Any, Any]):
+class FigureDataset(StoredFiles):
     """A PNG for screens and a PDF for print side by side, versioned.
 
     save takes a matplotlib Figure; load returns a `bodysounds.figures.picture.Picture`;
@@ -26,33 +25,33 @@ class FigureDataset(AbstractVersionedDataset[Any, Any]):
         filepath: str,
         dpi: int = 150,
         version: Version | None = None,
+        credentials: dict[str, Any] | None = None,
+        fs_args: dict[str, Any] | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
-        super().__init__(PurePosixPath(filepath), version, exists, glob)
+        super().__init__(
+            filepath=filepath,
+            version=version,
+            credentials=credentials,
+            fs_args=fs_args,
+            metadata=metadata,
+        )
         self._dpi = dpi
-        self.metadata = metadata
 
     def load(self) -> Picture:
         from bodysounds.figures.picture import Picture
 
-        path = Path(self._get_load_path())
-        return Picture(path.read_bytes(), path.stem)
+        path = self._get_load_path()
+        return Picture(self._fs.cat_file(str(path)), path.stem)
 
     def save(self, data: Figure) -> None:
-        path = Path(self._get_save_path())
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # a PDF without its date is the same file for the same figure
-        data.savefig(path.with_suffix(".pdf"), metadata={"CreationDate": None})
-        data.savefig(path, dpi=self._dpi)
+        with self._saving() as path:
+            # a PDF without its date is the same file for the same figure
+            data.savefig(path.with_suffix(".pdf"), metadata={"CreationDate": None})
+            data.savefig(path, dpi=self._dpi)
 
     def preview(self) -> ImagePreview:
         return ImagePreview(self.load().base64)
 
     def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath), "version": self._version, "dpi": self._dpi}
-
-    def _exists(self) -> bool:
-        try:
-            return Path(self._get_load_path()).is_file()
-        except DatasetError:
-            return False
+        return {**super()._describe(), "dpi": self._dpi}

@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import Any
 
-from kedro.io import AbstractVersionedDataset, DatasetError, Version
+from bodysounds.datasets.files import StoredFiles
 
-from bodysounds.datasets.local import exists, glob
+logger = logging.getLogger(__name__)
 
 
-class StoredWeights(AbstractVersionedDataset[Any, Any]):
-    """A versioned .safetensors file; where `filepath` is itself a file, that one, without versions.
+class StoredWeights(StoredFiles):
+    """Versions of a file or folder; where `filepath` is itself one, that one, without versions.
 
     A folder that SpeechBrain published counts as a single file too.
     """
 
-    def __init__(
-        self,
-        *,
-        filepath: str,
-        version: Version | None = None,
-        metadata: dict[str, Any] | None = None,
-    ) -> None:
-        path = PurePosixPath(Path(filepath).expanduser().as_posix())
-        super().__init__(path, version, exists, glob)
-        self.metadata = metadata
+    kind = "weights"
 
     def resolve_load_version(self) -> str | None:
         """Return the version that load takes; a single file has none."""
@@ -33,19 +26,20 @@ class StoredWeights(AbstractVersionedDataset[Any, Any]):
 
     @property
     def _single(self) -> bool:
-        path = Path(self._filepath)
-        return path.is_file() or (path / "embedding_model.ckpt").is_file()
+        if self.marker:
+            return bool(self._fs.isfile(str(self._filepath / self.marker)))
+        published = str(self._filepath / "embedding_model.ckpt")
+        return bool(self._fs.isfile(str(self._filepath)) or self._fs.isfile(published))
 
-    def _to_load(self) -> Path:
-        return Path(self._filepath if self._single else self._get_load_path())
+    @contextmanager
+    def _to_load(self) -> Iterator[Path]:
+        path = self._filepath if self._single else self._get_load_path()
+        logger.info("the %s is %s", self.kind, self._url(path))
+        with self._reading(path) as local:
+            yield local
 
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath), "version": self._version}
+    def _get_load_path(self) -> PurePosixPath:
+        return self._filepath if self._single else super()._get_load_path()
 
     def _exists(self) -> bool:
-        if self._single:
-            return True
-        try:
-            return Path(self._get_load_path()).is_file()
-        except DatasetError:
-            return False
+        return self._single or super()._exists()

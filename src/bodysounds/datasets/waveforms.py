@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Protocol
 
 from kedro.io import AbstractDataset
 
+from bodysounds.datasets.files import on_disk
 from bodysounds.types import Array, Packed
 
 
@@ -23,12 +23,13 @@ class Pieces(Protocol):
 class PackedWaveforms(AbstractDataset[Pieces, Any]):
     """A folder of one memory-mapped int16 file and its index.
 
-    save takes `Pieces` and holds one of them at a time in memory; load returns a
-    `bodysounds.audio.packed.Packed`.
+    save takes `Pieces` and holds one of them at a time in memory; where they have keys
+    (`bodysounds.audio.reuse.KeyedPieces`), what lies in the folder already is reused. load returns
+    a `bodysounds.audio.packed.Packed`.
     """
 
     def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        self._filepath = Path(filepath)
+        self._filepath = on_disk(filepath, "packed waveforms", "--params work=/path/to/it")
         self.metadata = metadata
 
     def load(self) -> Packed:
@@ -38,8 +39,15 @@ class PackedWaveforms(AbstractDataset[Pieces, Any]):
 
     def save(self, data: Pieces) -> None:
         from bodysounds.audio.packed import write_packed
+        from bodysounds.audio.reuse import KeyedPieces, pack
+        from bodysounds.audio.shards import ShardedSegments
 
-        write_packed(self._filepath, data, data.sample_rate)
+        if isinstance(data, KeyedPieces) and data.segment_keys:
+            pack(self._filepath, data)
+        else:
+            write_packed(self._filepath, data, data.sample_rate)
+        if isinstance(data, ShardedSegments):
+            data.clear()
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._filepath)}

@@ -18,7 +18,13 @@ class FeaturizeParams:
     """Cepstral coefficients whose mean and deviation describe a segment."""
     workers: int = 0
     """Threads that decode; 0 takes every core."""
+    shards: int = 1
+    """Parts that recordings are decoded in, each kept as soon as it is packed: on the workers of
+    Dask where the node runs on one, else one after the other."""
+    work_dir: str = "data/.work"
+    """Holds the parts until all are there."""
 
     def __post_init__(self) -> None:
+        within("featurize.shards", self.shards, 1, 100_000)
         within("featurize.sample_rate", self.sample_rate, 4_000, 192_000)
         within("featurize.n_mfcc", self.n_mfcc, 2, 40)

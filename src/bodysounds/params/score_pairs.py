@@ -26,6 +26,8 @@ class ScorePairsParams:
     max_side_s: float = 60.0
     """Longer sides are cut to this many seconds before they are embedded."""
     device: str = "auto"
+    precision: str = "auto"
+    """`bf16` or `float32`; auto takes bf16 for large networks on a chip that has it."""
     # what of a side every network hears; `averaged` hears its shuffled segments
     embed: str = "whole"
     """`whole`; `windows`: the mean of the embeddings of short windows; `loud`: the loudest frames
@@ -64,6 +66,12 @@ class ScorePairsParams:
     """Nearest cohort subjects that each side is normalised by."""
     seconds: list[float] = field(default_factory=lambda: [0.5, 1.0, 2.0, 5.0, 10.0, 30.0])
     """Lengths that sides are cut to, to show how much sound is needed; empty leaves that out."""
+    # how the work is dealt out
+    shards: int = 1
+    """Parts that the sides of a system are embedded in, each kept as soon as it is done: on the
+    workers of Dask where the node runs on one, else one after the other."""
+    work_dir: str = "data/.work"
+    """Holds the parts until all systems are scored."""
 
     def __post_init__(self) -> None:
         for system in self.systems:
@@ -74,7 +82,9 @@ class ScorePairsParams:
             raise ValueError(f"score_pairs.systems names a system twice: {self.systems}")
         if "ours" not in self.systems:
             raise ValueError("score_pairs.systems must contain ours: it is what the run is about")
+        within("score_pairs.shards", self.shards, 1, 100_000)
         within("score_pairs.max_side_s", self.max_side_s, 0.1, 3600)
+        one_of("score_pairs.precision", self.precision, ("auto", "bf16", "float32"))
         one_of("score_pairs.embed", self.embed, MODES)
         within("score_pairs.window_s", self.window_s, 0.1, 3600)
         within("score_pairs.hop_s", self.hop_s, 0.01, 3600)

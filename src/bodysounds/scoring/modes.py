@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from bodysounds.audio.packed import Packed
@@ -23,6 +25,7 @@ def embed_in_mode(
     rows: Ints,
     params: ScorePairsParams,
     progress: bool = False,
+    embed: Callable[..., Float32s] = embed_means,
 ) -> Float32s:
     """Return one embedding a side, float32 (n, dim) of unit length.
 
@@ -35,12 +38,16 @@ def embed_in_mode(
         Rows of the side table.
     progress : bool
         Show a bar.
+    embed : callable
+        Called as `embed_means`.
 
     What a side becomes does not depend on the sides beside it.
     Raises ValueError for another mode, and as `embed_sides`.
     """
     heard = [heard_spans(mode, packed, side_table.spans[row], params) for row in rows]
-    means = embed_means(encoder, packed, heard, params.max_side_s, params.device, progress)
+    means = embed(
+        encoder, packed, heard, params.max_side_s, params.device, progress, params.precision
+    )
     return unit_rows(means, "embeddings") if mode == "windows" else means
 
 

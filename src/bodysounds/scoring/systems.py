@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -17,10 +18,12 @@ from bodysounds.params.score_pairs import BACKENDS, MODES
 from bodysounds.scoring.averaging import dot_scores, embed_sides_shuffled
 from bodysounds.scoring.cohort import cohort_rows, cohort_subjects
 from bodysounds.scoring.cosine import cosine_scores
+from bodysounds.scoring.embed import embed_means
 from bodysounds.scoring.mfcc import mfcc_embeddings
 from bodysounds.scoring.modes import embed_in_mode
 from bodysounds.scoring.normalise import as_norm, centre, cohort_means
 from bodysounds.scoring.sexes import differ, learn_sexes, log_accuracy, set_lowest, sure_sexes
+from bodysounds.scoring.shards import ShardedMeans
 from bodysounds.sides import SideTable
 from bodysounds.types import Array, Floats, Ints, Table
 
@@ -78,7 +81,8 @@ def score_systems(
     is_dev = (trials["subset"] == "dev").to_numpy(bool)
     embeddings: dict[str, Float32s] = {}
     tables = []
-    source = Source(packed, side_table, descriptors, params)
+    sharded = ShardedMeans(params.shards, Path(params.work_dir)) if params.shards > 1 else None
+    source = Source(packed, side_table, descriptors, params, sharded or embed_means)
 
     def add(system: str, cosine: Floats, normalised: Floats) -> None:
         log.info("%s: %d trials scored", system, len(pairs))
@@ -115,6 +119,8 @@ def score_systems(
         )
         add(system, *set_lowest(cosine, normalised, lowest, is_dev))
         add("unfiltered", cosine, normalised)
+    if sharded:
+        sharded.clear()
     index = side_table.table.take(rows).reset_index(drop=True)
     return embeddings, index, pd.concat(tables, ignore_index=True)
 
@@ -127,6 +133,8 @@ class Source:
     side_table: SideTable
     descriptors: Table
     params: ScorePairsParams
+    embed: Callable[..., Float32s] = embed_means
+    """Embeds sides, called as `embed_means`."""
 
 
 def _listeners(
@@ -228,7 +236,9 @@ def embed_system(system: str, encoder: Encoder, source: Source, rows: Ints) -> F
         return embed_sides_shuffled(
             encoder, packed, source.side_table, rows, params.shuffles,
             max_side_s=params.max_side_s, slice_s=params.slice_s, seed=params.seed,
-            device=params.device, progress=True,
+            device=params.device, progress=True, precision=params.precision, embed=source.embed,
         )  # fmt: skip
     mode = system if system in MODES else params.embed
-    return embed_in_mode(mode, encoder, packed, source.side_table, rows, params, progress=True)
+    return embed_in_mode(
+        mode, encoder, packed, source.side_table, rows, params, progress=True, embed=source.embed
+    )

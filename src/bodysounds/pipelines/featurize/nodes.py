@@ -13,8 +13,10 @@ def pack_waveforms(
 ) -> Iterable[tuple[str, Array]]:
     """Return the segments' samples, decoded when the dataset that packs them asks for them."""
     from bodysounds.audio.pack import decode_segments
+    from bodysounds.audio.shards import shard_segments
 
-    return decode_segments(raw, manifest, segments, params)
+    pieces = decode_segments(raw, manifest, segments, params)
+    return pieces if params.shards == 1 else shard_segments(pieces, manifest)
 
 
 def describe_segments(waveforms: Packed, params: FeaturizeParams) -> Table:

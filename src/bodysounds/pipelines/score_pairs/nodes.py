@@ -81,4 +81,5 @@ def score_durations(
         level=report.level,
         seed=params.seed,
         device=params.device,
+        precision=params.precision,
     )
