@@ -79,8 +79,8 @@ def test_pad_crops_pads_crops_of_their_own_length(
 ) -> None:
     heard: list[Any] = []
 
-    def spy(samples: Any, sides: Any, batch: Batch, rng: Any) -> Any:
-        crops = read_crops(samples, sides, batch, rng)
+    def spy(samples: Any, sides: Any, batch: Batch, rng: Any, own: slice) -> Any:
+        crops = read_crops(samples, sides, batch, rng, own)
         heard.append((crops, batch.lengths))
         return crops
 

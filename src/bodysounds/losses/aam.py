@@ -124,7 +124,9 @@ class AamSoftmax(nn.Module):
         """
         check_batch(embeddings, labels, groups)
         o, n_classes = self.options, len(self.class_groups)
-        if bool(((labels < 0) | (labels >= n_classes)).any()):
+        # a GPU's host would wait for the answer; there the look-up of the class refuses by itself
+        on_host = labels.device.type == "cpu"
+        if on_host and bool(((labels < 0) | (labels >= n_classes)).any()):
             raise ValueError(
                 f"loss aam knows the classes 0 to {n_classes - 1}, got labels {int(labels.min())} "
                 f"to {int(labels.max())}: judge other subjects by triplet or supcon"
@@ -136,5 +138,5 @@ class AamSoftmax(nn.Module):
         nearest = cosines.detach().masked_fill(~(rivals | own), -torch.inf).argmax(dim=1)
         figures = {"accuracy": (nearest == labels).float().mean()}
         if o.margin_schedule is not None:
-            figures["margin"] = cosines.new_tensor(self.margin)
+            figures["margin"] = cosines.new_full((), self.margin)
         return loss, figures

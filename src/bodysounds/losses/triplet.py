@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from bodysounds.losses.mining import mine_triplets
+from bodysounds.losses.mining import hardest, mine_triplets
 from bodysounds.losses.options import TripletOptions
 from bodysounds.losses.pairs import check_batch, pair_masks
 
@@ -45,7 +45,10 @@ def triplet_loss(
     """
     check_batch(embeddings, labels, groups)
     distances = pairwise_distances(embeddings, distance)
-    to_positive, to_negative = mine_triplets(distances, *pair_masks(labels, groups), mining)
+    positive, negative = pair_masks(labels, groups)
+    if mining == "hard":
+        return batch_hard(distances, positive, negative, margin)
+    to_positive, to_negative = mine_triplets(distances, positive, negative, mining)
     excess = to_positive - to_negative + (margin or 0.0)
     if not len(excess):
         nothing = embeddings.sum() * 0.0
@@ -57,6 +60,18 @@ def triplet_loss(
     if mining == "all":
         return losses.sum() / active.sum().clamp_min(1.0), active.mean()
     return losses.mean(), active.mean()
+
+
+def batch_hard(
+    distances: Tensor, positive: Tensor, negative: Tensor, margin: float | None
+) -> tuple[Tensor, Tensor]:
+    """Return loss and active share of the hardest triplets; the host waits for no count."""
+    furthest, nearest = hardest(distances, positive, negative)
+    excess = furthest - nearest + (margin or 0.0)
+    losses = functional.softplus(excess) if margin is None else excess.clamp_min(0.0)
+    n_anchors = (positive.any(dim=1) & negative.any(dim=1)).sum().clamp_min(1)
+    active = (excess.detach() > 0).to(excess.dtype)
+    return losses.sum() / n_anchors, active.sum() / n_anchors
 
 
 def pairwise_distances(embeddings: Tensor, distance: str) -> Tensor:

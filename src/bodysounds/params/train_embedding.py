@@ -125,6 +125,9 @@ class TrainEmbeddingParams:
     """`auto`, `cpu`, `cuda` or `cuda:N`."""
     precision: str = "auto"
     """`auto` (bf16 where the chip has it), `bf16` or `float32`."""
+    processes: int = 1
+    """Processes that share each batch, one a GPU where there are; 0: as many as there are GPUs, and
+    one without. It ends as one process does, but for rounding."""
     checkpoint_every: int = 50
     """Steps between checkpoints."""
     work_dir: str = "data/.work"
@@ -148,6 +151,12 @@ class TrainEmbeddingParams:
         within("train_embedding.passes_per_epoch", self.passes_per_epoch, 1, 100_000)
         within("train_embedding.subjects_per_batch", self.subjects_per_batch, 2, 65_536)
         within("train_embedding.crops_per_subject", self.crops_per_subject, 1, 1024)
+        within("train_embedding.processes", self.processes, 0, 1024)
+        if self.processes != 1 and self.device.startswith("cuda:"):
+            raise ValueError(
+                f"train_embedding.device {self.device!r} is one GPU and processes is "
+                f"{self.processes}, each with one of its own: give device: cuda, or processes: 1"
+            )
         within("train_embedding.keep_best", self.keep_best, 1, 100)
         within("train_embedding.checkpoint_every", self.checkpoint_every, 1, 1_000_000)
         if len(self.crop_s) != 2 or not 0.1 <= self.crop_s[0] <= self.crop_s[1]:

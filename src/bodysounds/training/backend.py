@@ -19,7 +19,7 @@ from bodysounds.models.network import EmbeddingNetwork, detached
 from bodysounds.params import TrainEmbeddingParams
 from bodysounds.progress import track
 from bodysounds.scoring.cosine import cosine_scores
-from bodysounds.scoring.embed import Float32s, equal_lengths
+from bodysounds.scoring.embed_batches import Float32s, equal_lengths, stacked
 from bodysounds.sides import SideTable, side_waveform
 from bodysounds.training.dev import MAX_SIDE_S, DevTrials
 from bodysounds.training.lda import directions, scatter
@@ -184,10 +184,8 @@ def _parts(
     module: EmbeddingNetwork, body: Backend, waves: list[Tensor], place: torch.device
 ) -> Heard:
     heard: Heard = {}
-    whole, batches = equal_lengths(np.array([len(wave) for wave in waves]), module.sample_rate)
-    for items in batches:
-        batch = np.stack([np.resize(waves[i].numpy(), whole[i]) for i in items])
-        features = module.features(torch.from_numpy(batch).to(place))
+    for items in equal_lengths(np.array([len(wave) for wave in waves]), module):
+        features = module.features(stacked([waves[i].numpy() for i in items], module).to(place))
         for part, vectors in body.parts(features).items():
             own = vectors.cpu().numpy()
             heard.setdefault(part, np.zeros((len(waves), own.shape[1]), np.float32))[items] = own

@@ -38,6 +38,8 @@ CODE = (
 )
 CHECKPOINT = "checkpoint.pt"
 DIGEST_BYTES = 32
+ROWS = 1 << 16
+"""Of a table, hashed at once."""
 
 
 @dataclass(frozen=True)
@@ -129,8 +131,11 @@ def content_key(
 
 
 def _table_bytes(table: Table) -> bytes:
-    hashed = pd.util.hash_pandas_object(table, index=False).to_numpy()
-    return ",".join(map(str, table.columns)).encode() + hashed.tobytes()
+    # part by part, since what hashes them needs several times the memory of the rows
+    starts = range(0, len(table), ROWS)
+    parts = (pd.util.hash_pandas_object(table.iloc[k : k + ROWS], index=False) for k in starts)
+    hashed = b"".join(part.to_numpy().tobytes() for part in parts)
+    return ",".join(map(str, table.columns)).encode() + hashed
 
 
 def _sources(paths: Iterable[Path]) -> list[Path]:

@@ -52,7 +52,10 @@ def dev_trials(trials: Table, side_table: SideTable) -> DevTrials:
 def dev_rates(
     module: EmbeddingNetwork, packed: Packed, side_table: SideTable, dev: DevTrials
 ) -> tuple[float, float]:
-    """Return EER and AUC over the dev trials, each trial weighing the same."""
-    embeddings = embed_sides(module, packed, side_table, dev.rows, MAX_SIDE_S)
+    """Return EER and AUC over the dev trials, each trial weighing the same.
+
+    Always in float32, so that what dev chooses does not depend on the chip.
+    """
+    embeddings = embed_sides(module, packed, side_table, dev.rows, MAX_SIDE_S, precision="float32")
     scores = cosine_scores(embeddings, embeddings, dev.pairs)
     return equal_error_rate(dev.targets, scores)[0], auc(dev.targets, scores)

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 class TrainingBar:
     """Steps done and left, with the epoch, the loss and dev's last EER or accuracy."""
 
-    def __init__(self, n_steps: int, n_epochs: int) -> None:
+    def __init__(self, n_steps: int, n_epochs: int, shown: bool = True) -> None:
         self.n_epochs = n_epochs
         self.progress = Progress(
             TextColumn("train"),
@@ -19,6 +19,7 @@ class TrainingBar:
             TextColumn("{task.description}"),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
+            disable=not shown,
         )
         self.task = self.progress.add_task("", total=n_steps)
 

@@ -17,11 +17,12 @@ from bodysounds.sides import SideTable
 from bodysounds.training.backend import choice_of, with_backend
 from bodysounds.training.best import Choice, Weights, choose, kept_weights
 from bodysounds.training.lda import check_classes
-from bodysounds.training.loop import fit, restore
+from bodysounds.training.loop import restore
 from bodysounds.training.refit import refit, refit_sources
 from bodysounds.training.run import Training
 from bodysounds.training.setup import Given, architecture, effective, features, set_up
 from bodysounds.training.state import State
+from bodysounds.training.together import teach
 from bodysounds.types import Table
 
 log = logging.getLogger(__name__)
@@ -73,8 +74,7 @@ def train_encoder(
     if params.backend:
         # asked now, not after hours of training
         check_classes(np.array([sum(map(len, own)) for own in run.sources.train.sessions]))
-    state = restore(run)
-    fit(run, state)
+    state = teach(run, restore(run))
     choice = choose(run, state)
     dev_encoder = hand_over(run, state, choice, started)
     encoder = refit(given, run, state, choice, dev_encoder) if params.refit else dev_encoder

@@ -11,7 +11,8 @@ from bodysounds.losses.aam import AamSoftmax
 from bodysounds.losses.build import WeightedLosses
 from bodysounds.models.network import EmbeddingNetwork
 from bodysounds.params import TrainEmbeddingParams
-from bodysounds.scoring.embed import Float32s, embed_waveforms
+from bodysounds.scoring.embed import embed_waveforms
+from bodysounds.scoring.embed_batches import Float32s
 from bodysounds.sides import side_waveform
 from bodysounds.training.speeds import at_speed
 from bodysounds.training.subjects import Sources
@@ -67,7 +68,7 @@ def class_means(
         owners = np.repeat(np.arange(len(chunk)), [len(own) for own in chunk])
         for place, speed in enumerate(speeds):
             played = [at_speed(torch.from_numpy(w)[None], speed)[0].numpy() for w in waveforms]
-            embeddings = embed_waveforms(module, played)
+            embeddings = embed_waveforms(module, played, precision="float32")
             for k in range(len(chunk)):
                 means[first + k, place] = embeddings[owners == k].mean(axis=0)
     flat = means.reshape(-1, module.dim)

@@ -9,12 +9,13 @@ from typing import Any
 from bodysounds.models.encoder import Encoder
 from bodysounds.training.best import Choice, average, kept_weights
 from bodysounds.training.checkpoints import Store
-from bodysounds.training.loop import fit, restore
+from bodysounds.training.loop import restore
 from bodysounds.training.run import Course, Training
 from bodysounds.training.setup import Given, build
 from bodysounds.training.state import State
 from bodysounds.training.step import followed
 from bodysounds.training.subjects import Sources, choose_sources
+from bodysounds.training.together import teach
 
 log = logging.getLogger(__name__)
 
@@ -54,8 +55,7 @@ def refit(
         "refit on train and dev: %d subjects, %d epochs as dev chose, EER %.4f there before",
         len(sources.train.ids), max(choice.epochs), choice.dev_eer,
     )  # fmt: skip
-    after = restore(anew)
-    fit(anew, after)
+    after = teach(anew, restore(anew))
     weights = average([kept_weights(anew, epoch) for epoch in choice.epochs])
     return replace(
         dev_encoder,

@@ -23,8 +23,11 @@ def save_parts(store: Store, state: State, parts: Mapping[str, Any]) -> None:
     store.keep_only([CHECKPOINT, *map(weights_of, state.kept)])
 
 
-def restore_parts(store: Store, parts: Mapping[str, Any]) -> State:
-    """Return the state of the last checkpoint, its parts loaded, or a new one."""
+def restore_parts(store: Store, parts: Mapping[str, Any], aloud: bool = True) -> State:
+    """Return the state of the last checkpoint, its parts loaded, or a new one.
+
+    It is logged where a training goes on by it, unless this is not `aloud`.
+    """
     content = store.read(CHECKPOINT)
     if content is None:
         return State()
@@ -33,5 +36,6 @@ def restore_parts(store: Store, parts: Mapping[str, Any]) -> State:
         return State()
     for name, part in parts.items():
         part.load_state_dict(content[name])
-    log.info("resumed after epoch %d, batch %d", state.epoch, state.batch)
+    if aloud:
+        log.info("resumed after epoch %d, batch %d", state.epoch, state.batch)
     return state

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from bodysounds.audio.augment import Augment
 from bodysounds.audio.packed import Packed
@@ -17,6 +18,7 @@ from bodysounds.params import TrainEmbeddingParams
 from bodysounds.sides import SideTable
 from bodysounds.training.checkpoints import Store
 from bodysounds.training.dev import DevTrials
+from bodysounds.training.ranks import Ranks
 from bodysounds.training.sampler import Batch, plan_epoch
 from bodysounds.training.speeds import draw_speeds
 from bodysounds.training.subjects import Sources
@@ -57,6 +59,10 @@ class Training:
     bf16: bool
     store: Store
     course: Course
+    resident: Tensor | None = None
+    """All samples on the device, int16 (n,), where they fit; None reads crops from the host's."""
+    ranks: Ranks = field(default_factory=Ranks)
+    """The processes that share it, and which of them this one is."""
 
     def plan(self, epoch: int) -> list[Batch]:
         """Return the batches of an epoch, counted from 0."""

@@ -12,7 +12,7 @@ import torch
 from bodysounds.audio.augment import build_augment
 from bodysounds.audio.packed import Packed
 from bodysounds.devices import choose_device, use_bf16
-from bodysounds.losses.build import build_losses
+from bodysounds.losses.build import WeightedLosses, build_losses
 from bodysounds.models.encoder import Encoder, network_of
 from bodysounds.models.network import EmbeddingNetwork
 from bodysounds.params import TrainEmbeddingParams
@@ -22,6 +22,7 @@ from bodysounds.training.checkpoints import Store, training_key
 from bodysounds.training.dev import dev_trials
 from bodysounds.training.fine_tuning import freeze, parameter_groups
 from bodysounds.training.head import head_from_means
+from bodysounds.training.resident import resident_samples
 from bodysounds.training.run import Course, Training, count_steps, planner
 from bodysounds.training.speeds import class_groups
 from bodysounds.training.start import start_from
@@ -30,8 +31,8 @@ from bodysounds.types import Table
 
 log = logging.getLogger(__name__)
 
-# where a run lives and how often it saves do not change what it ends with
-OF_NO_EFFECT = ("work_dir", "checkpoint_every")
+# where a run lives, how often it saves and who shares it do not change what it ends with
+OF_NO_EFFECT = ("work_dir", "checkpoint_every", "processes")
 OPTIMISERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 
 
@@ -59,9 +60,10 @@ def set_up(given: Given) -> tuple[Training, dict[str, Any] | None]:
             "the %d epochs end before the audio budget of %g s is spent: raise "
             "train_embedding.epochs to spend it", params.epochs, params.audio_budget_s,
         )  # fmt: skip
+    several = n_processes(params) > 1  # of which each has its own copy
     key = training_key(given.packed, given.side_table, given.trials, about(params), given.init)
     store = Store(Path(params.work_dir) / key)
-    module, optimiser_and_losses, started = build(given, sources)
+    module, parts, started = build(given, sources)
     run = Training(
         packed=given.packed,
         side_table=given.side_table,
@@ -71,7 +73,8 @@ def set_up(given: Given) -> tuple[Training, dict[str, Any] | None]:
         params=params,
         store=store,
         course=Course(n_steps, n_steps),
-        **optimiser_and_losses,
+        resident=None if several else resident_samples(given.packed, parts["device"]),
+        **parts,
     )
     log.info(
         "%d subjects in train, %d in validation, %d sides in dev, %s%s",
@@ -90,30 +93,60 @@ def build(
     device = choose_device(params.device)
     if given.init is None:
         check_no_start(asdict(params))
-    module = EmbeddingNetwork(architecture(params), heard, params.seed)
+    module, losses = begin(params, sources, given.packed.sample_rate)
     started = None
     if given.init is not None:
         started = start_from(module, network_of(given.init), heard, params.init_strict)
-    groups = torch.from_numpy(class_groups(sources.train.groups, len(params.speeds)))
-    losses = build_losses(params.losses, groups, params.dim, params.seed)
     module.to(device)
     losses.to(device)
     if params.head_from_means:
         head_from_means(losses, module, given.packed, sources, params)
+    return module, assemble(module, losses, params), started
+
+
+def begin(
+    params: TrainEmbeddingParams, sources: Sources, sample_rate: int
+) -> tuple[EmbeddingNetwork, WeightedLosses]:
+    """Return network and losses with random weights, on the CPU."""
+    module = EmbeddingNetwork(architecture(params), features(params, sample_rate), params.seed)
+    groups = torch.from_numpy(class_groups(sources.train.groups, len(params.speeds)))
+    return module, build_losses(params.losses, groups, params.dim, params.seed)
+
+
+def assemble(
+    module: EmbeddingNetwork, losses: WeightedLosses, params: TrainEmbeddingParams
+) -> dict[str, Any]:
+    """Return the parts of a training beside its network; what it freezes learns no more.
+
+    Network and losses are on their device.
+    """
+    device = choose_device(params.device)
     freeze(module, architecture(params), params.freeze)
     optimiser = OPTIMISERS[params.optimiser](
         parameter_groups(module, losses, architecture(params), params.layer_decay),
         lr=params.learning_rate,
         weight_decay=params.weight_decay,
+        fused=True,
     )
-    parts = {
+    return {
         "losses": losses,
         "optimiser": optimiser,
         "augment": build_augment(params.augment),
         "device": device,
         "bf16": use_bf16(params.precision, device),
     }
-    return module, parts, started
+
+
+def n_processes(params: TrainEmbeddingParams) -> int:
+    """Return the processes to train on; ValueError for more than there are GPUs to train on."""
+    on_gpu = choose_device(params.device).type == "cuda"
+    n_gpus = torch.cuda.device_count() if on_gpu else 0
+    if n_gpus and params.processes > n_gpus:
+        raise ValueError(
+            f"train_embedding.processes is {params.processes} and there are {n_gpus} GPU(s), each "
+            "for one process: lower it, 0 takes one a GPU"
+        )
+    return params.processes or max(1, n_gpus)
 
 
 def architecture(params: TrainEmbeddingParams) -> dict[str, Any]:

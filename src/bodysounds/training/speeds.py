@@ -82,7 +82,8 @@ def at_speeds(waveforms: Tensor, speeds: Floats, n_samples: int) -> Tensor:
     """
     heard = waveforms.new_empty((len(waveforms), n_samples))
     for speed in np.unique(speeds):
-        own = torch.from_numpy(np.flatnonzero(speeds == speed)).to(waveforms.device)
+        own = torch.from_numpy(np.flatnonzero(speeds == speed))
+        own = own.to(waveforms.device, non_blocking=True)
         longest = int(n_read(np.array([n_samples]), np.array([speed]))[0])
         heard[own] = at_speed(waveforms[own, :longest], float(speed))[:, :n_samples]
     return heard

@@ -24,6 +24,8 @@ class State:
     """Crops of the epoch under way."""
     seconds: float = 0.0
     """Spent training in the epoch under way."""
+    waited: float = 0.0
+    """Of these, seconds in which nothing but the samples of a batch was waited for."""
     sums: dict[str, float] = field(default_factory=dict)
     """Losses and figures of the epoch under way, each times its crops."""
     history: list[dict[str, float]] = field(default_factory=list)
@@ -32,12 +34,21 @@ class State:
     """Epochs, counted from 1, whose weights are kept; best first."""
 
     def add(self, figures: dict[str, float], n_items: int, n_samples: int, seconds: float) -> None:
-        """Count a batch."""
+        """Count a batch and its figures."""
+        self.sum_up(figures, n_items)
+        self.count(n_items, n_samples, seconds)
+
+    def sum_up(self, figures: dict[str, float], n_items: int) -> None:
+        """Add the figures of a batch to those of the epoch."""
         for name, value in figures.items():
             self.sums[name] = self.sums.get(name, 0.0) + value * n_items
+
+    def count(self, n_items: int, n_samples: int, seconds: float, waited: float = 0.0) -> None:
+        """Count a batch."""
         self.items += n_items
         self.heard += n_samples
         self.seconds += seconds
+        self.waited += waited
         self.batch += 1
         self.step += 1
 
@@ -49,7 +60,7 @@ class State:
         """Add the row of an epoch and begin the next."""
         self.history.append(row)
         self.epoch += 1
-        self.batch, self.items, self.seconds, self.sums = 0, 0, 0.0, {}
+        self.batch, self.items, self.seconds, self.waited, self.sums = 0, 0, 0.0, 0.0, {}
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields by name."""

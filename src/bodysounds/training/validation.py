@@ -8,7 +8,7 @@ import torch
 from bodysounds.training.run import Training
 from bodysounds.training.sampler import plan_epoch
 from bodysounds.training.speeds import as_recorded
-from bodysounds.training.step import judge, read_waveforms
+from bodysounds.training.step import judge, load, waveforms_of
 from bodysounds.types import Metrics
 
 # stands after the seed, where training has the epoch: far beyond any
@@ -37,7 +37,7 @@ def validate(run: Training, epoch: int, step: int) -> Metrics:
     sums: dict[str, float] = {}
     with torch.set_grad_enabled("validation_gradients" in p.defects):
         for batch in (as_recorded(drawn, p.speeds) for drawn in plan):
-            features = run.module.features(read_waveforms(run, batch, rng))
+            features = run.module.features(waveforms_of(run, load(run, batch, rng)))
             loss, parts = judge(run, features, batch, subjects)
             figures = {k: v for k, v in parts.items() if k.startswith("train_")}
             for name, value in ({"train_loss": loss.detach()} | figures).items():
