@@ -272,9 +272,9 @@ def compare(given: argparse.Namespace, files: list[Path], folder: Path) -> None:
     for what, ours, rival, limit in ROWS:
         own, other, least = spent[ours], spent[rival], spent[limit]
         cells = [
-            f"{own.wall:.2f}", f"{other.wall:.2f}", f"{other.wall / own.wall:.1f}",
+            f"{own.wall:.3f}", f"{other.wall:.3f}", f"{other.wall / own.wall:.1f}",
             f"{other.cpu / own.cpu:.1f}", f"{len(files) / own.wall:,.0f}",
-            f"{least.wall:.2f} ({limit})", f"{least.wall / own.wall:.0%}",
+            f"{least.wall:.3f} ({limit})", f"{least.wall / own.wall:.0%}",
             f"{own.anon_mb:.0f}", f"{other.anon_mb:.0f}",
         ]  # fmt: skip
         print(f"| {what} | {TOLD[rival]} | {' | '.join(cells)} |")

@@ -198,7 +198,7 @@ def test_a_refit_with_more_directions_is_scored(tmp_path: Path) -> None:
 def test_subjects_of_one_recording_are_refused_before_the_training(
     corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bodysounds.training.embedding.fit", pytest.fail)
+    monkeypatch.setattr("bodysounds.training.embedding.teach", pytest.fail)
     with pytest.raises(ValueError, match=r"at most 1 each.*backend: \[\]"):
         train_encoder(*corpus, params(tmp_path, join_sessions=True))
 

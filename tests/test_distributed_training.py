@@ -175,21 +175,23 @@ def test_processes_that_make_no_sense_are_refused(tmp_path: Path) -> None:
 
 def test_kedro_trains_on_two_processes(finished_run: FinishedRun) -> None:
     task, project = finished_run.task, finished_run.project
-    beside = replace(finished_run, data="data/two")
-    for layer in ("01_raw", "02_intermediate", "03_primary", "04_feature"):
-        shutil.copytree(finished_run.results(layer), beside.results(layer))
-    done = kedro(
-        project, "run", "--env=test", f"--pipelines={task}",
-        f"--nodes={task}.train_embedding.train",
-        f"--params={task}.train_embedding.processes=2,data={beside.data}",
-    )  # fmt: skip
-    assert "2 processes share each batch" in done.stdout
-    assert "torchelastic" not in done.stdout
-    ours, theirs = (
-        pd.read_csv(run.latest("06_models", "history.csv")) for run in (beside, finished_run)
-    )
-    assert ours["step"].equals(theirs["step"])
-    # in bfloat16, where the chip has it
-    assert ours["loss"].tolist() == pytest.approx(theirs["loss"].tolist(), rel=0.05)
-    assert ours["loss"][0] == pytest.approx(theirs["loss"][0], rel=5e-3)
-    assert list((project / beside.data / ".work").iterdir()) == []
+    histories, options = [], f"{task}.train_embedding"
+    for processes in (1, 2):
+        beside = replace(finished_run, data=f"data/on_{processes}")
+        for layer in ("01_raw", "02_intermediate", "03_primary", "04_feature"):
+            shutil.copytree(finished_run.results(layer), beside.results(layer))
+        done = kedro(
+            project, "run", "--env=test", f"--pipelines={task}",
+            f"--nodes={options}.train",
+            f"--params={options}.processes={processes},{options}.precision=float32,"
+            f"data={beside.data}",
+        )  # fmt: skip
+        assert ("2 processes share each batch" in done.stdout) == (processes == 2)
+        assert "torchelastic" not in done.stdout
+        assert list((project / beside.data / ".work").iterdir()) == []
+        histories.append(pd.read_csv(beside.latest("06_models", "history.csv")))
+    one, two = histories
+    assert two["step"].equals(one["step"])
+    # Adam amplifies what rounding parts; the first epoch is before that
+    assert two["loss"][0] == pytest.approx(one["loss"][0], rel=1e-3)
+    assert two["loss"].tolist() == pytest.approx(one["loss"].tolist(), rel=0.02)

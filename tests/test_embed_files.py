@@ -169,6 +169,33 @@ def test_a_broken_file_is_named_and_costs_no_other(files: list[Path], tmp_path: 
     np.testing.assert_array_equal(found[[0, 2]], embed_files(encoder, files[:2], device="cpu"))
 
 
+def test_paths_are_any_iterable_and_never_one_alone(files: list[Path]) -> None:
+    module = network(encoder_of())
+    wanted = embed_files(module, files[:3])
+    np.testing.assert_array_equal(embed_files(module, (str(path) for path in files[:3])), wanted)
+    for path in (files[0], str(files[0])):
+        with pytest.raises(ValueError, match="a list of paths, got one alone"):
+            embed_files(module, path)
+    for wrong in (0.0, -1.0, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match="max_side_s must lie in"):
+            embed_files(module, files, max_side_s=wrong)
+
+
+def test_the_rest_of_a_long_recording_does_not_wait_in_memory(
+    files: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[int] = []
+
+    def watched(waveforms: list[np.ndarray], module: EmbeddingNetwork) -> torch.Tensor:
+        held.extend(w.size if w.base is None else w.base.size for w in waveforms)
+        return stacked(waveforms, module)
+
+    monkeypatch.setattr("bodysounds.scoring.embed_files.stacked", watched)
+    embed_files(network(encoder_of()), files, max_side_s=0.5)
+    assert len(held) == len(files)
+    assert max(held) == 8_000
+
+
 def test_files_share_batches_and_little_waits() -> None:
     module = network(encoder_of())
     waves = noises([8_000, 12_000, 8_000, 12_000, 8_010, 20_000])

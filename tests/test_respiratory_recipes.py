@@ -20,7 +20,10 @@ FILLED = {
     "method": ("${runtime_params:method, hybrid}", "hybrid"),
     "network": ("${runtime_params:network, cnn6}", "cnn6"),
     "published": ("${runtime_params:panns, null}", None),
-    "work_dir": ("${runtime_params:data, ${globals:data}}/.work", "work"),
+    "work_dir": (
+        "${runtime_params:work, ${runtime_params:data, ${globals:data}}}/.work",
+        "work",
+    ),
 }
 """What the command line may fill in, and what it is without."""
 

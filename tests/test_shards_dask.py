@@ -150,8 +150,9 @@ def test_a_run_in_shards_has_the_same_metrics(finished_run: Any) -> None:
         made.hashes(run.results("04_feature") / "waveforms") for run in (finished_run, beside)
     ]
     assert packed[0] == packed[1]
+    # later versions are of other tests
     plain, dealt = (
-        numbers(json.loads(run.latest("08_reporting", "metrics.json").read_text()))
+        numbers(json.loads(min(run.results("08_reporting").glob("metrics.json/*/*")).read_text()))
         for run in (finished_run, beside)
     )
     assert len(plain) > 100

@@ -148,11 +148,14 @@ class Ecapa(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         kind = features.device.type
-        dtype = self.fc.conv.weight.dtype
         if torch.is_autocast_enabled(kind):
-            dtype = torch.get_autocast_dtype(kind)
-        with torch.autocast(kind, enabled=False):
-            embeddings: Tensor = self.fc(self.asp_bn(self.pooled(features.to(dtype))))
+            with torch.autocast(kind, enabled=False):
+                return self.embedded(features.to(torch.get_autocast_dtype(kind)))
+        return self.embedded(features.to(self.fc.conv.weight.dtype))
+
+    def embedded(self, features: Tensor) -> Tensor:
+        """Return embeddings (batch, 1, dim), computed in the dtype of the features."""
+        embeddings: Tensor = self.fc(self.asp_bn(self.pooled(features)))
         return embeddings.unsqueeze(1)
 
     def pooled(self, features: Tensor) -> Tensor:

@@ -38,8 +38,18 @@ def product(rows: Tensor, weight: Tensor, bias: Tensor, relu: bool = False) -> T
 
 
 def has_onednn(rows: Tensor) -> bool:
-    """Whether `onednn` takes rows of this device and dtype."""
-    return rows.device.type == "cpu" and rows.dtype in ONEDNN
+    """Whether `onednn` takes rows of this device and dtype, and nothing is exported."""
+    return rows.device.type == "cpu" and rows.dtype in ONEDNN and not exporting()
+
+
+def exporting() -> bool:
+    """Whether torch writes down what is computed, for other programs: in plain operations then."""
+    return tracing() or torch.compiler.is_exporting()
+
+
+def tracing() -> bool:
+    """Whether `torch.jit.trace` writes it down."""
+    return bool(torch.jit.is_tracing())  # type: ignore[attr-defined, no-untyped-call]
 
 
 def onednn(rows: Tensor, weight: Tensor, bias: Tensor | None, relu: bool = False) -> Tensor:
@@ -82,12 +92,13 @@ def joined(rows: Tensor, kernel: int, dilation: int) -> Tensor:
     frames than the reflection reads.
     """
     pad, frames = dilation * (kernel - 1) // 2, rows.shape[1]
-    if frames <= pad:
+    # a trace would take the answer for all lengths, and warns of that
+    if not tracing() and frames <= pad:
         raise ValueError(
             f"ecapa needs at least {pad + 1} frames for a dilation of {dilation}, got {frames}: "
             "give longer recordings"
         )
-    if torch.is_grad_enabled():
+    if torch.is_grad_enabled() and not exporting():
         rows = _Joined.apply(rows, kernel, dilation)  # type: ignore[no-untyped-call]
         return rows
     return join(rows, kernel, dilation)

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
+from bodysounds.models.ecapa_ops import exporting
+
 NEAR = 1 << 19
 """Values that are worked on at once on a CPU: they stay near the core."""
 
@@ -29,6 +31,9 @@ def centred(rows: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     rounding left, and the mean of squares, both (batch, n) and at least float32) follow the rows.
     """
     about = mean(rows.detach())
+    if exporting():
+        deviations = rows - about.unsqueeze(1)
+        return deviations, about, wide(mean(deviations)), wide(mean(deviations.square()))
     deviations, first, second = _Centred.apply(rows, about)  # type: ignore[no-untyped-call]
     return deviations, about, wide(first), wide(second)
 
@@ -38,6 +43,9 @@ def weighted_moments(deviations: Tensor, logits: Tensor) -> tuple[Tensor, Tensor
 
     Both (batch, frames, n) -> two of (batch, n), at least float32.
     """
+    if exporting():
+        share = torch.softmax(logits, 1) * deviations
+        return wide(share.sum(1)), wide((share * deviations).sum(1))
     first, second = _Moments.apply(deviations, logits)  # type: ignore[no-untyped-call]
     return wide(first), wide(second)
 

@@ -32,10 +32,12 @@ def listener(module: EmbeddingNetwork, bf16: bool) -> Callable[[Tensor], Tensor]
     body = module.body
     if isinstance(body, Ecapa):
         embed = inference_form(body, bf16)
-        return lambda waveforms: embed(module.features(waveforms))
+        return lambda waveforms: of_numbers(module.features(waveforms), embed)
     if isinstance(body, Backend) and isinstance(body.network, Ecapa):
         quick = inference_form(body.network, bf16)
-        return lambda waveforms: body(module.features(waveforms), quick)
+        return lambda waveforms: of_numbers(
+            module.features(waveforms), lambda features: body(features, quick)
+        )
 
     def listen(waveforms: Tensor) -> Tensor:
         features = module.features(waveforms)
@@ -43,3 +45,12 @@ def listener(module: EmbeddingNetwork, bf16: bool) -> Callable[[Tensor], Tensor]
             return module.embed(features).float()
 
     return listen
+
+
+def of_numbers(features: Tensor, embed: Callable[[Tensor], Tensor]) -> Tensor:
+    """Return embed(features); NaN for items whose features are not finite.
+
+    A fused ReLU would make numbers of them.
+    """
+    finite = features.isfinite().flatten(1).all(1, keepdim=True)
+    return embed(features).where(finite, torch.nan)

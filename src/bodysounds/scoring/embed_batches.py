@@ -116,16 +116,25 @@ def in_bf16(precision: str, module: EmbeddingNetwork) -> bool:
     return wide and use_bf16(precision, place_of(module))
 
 
+def check_finite(module: EmbeddingNetwork) -> None:
+    """Raise ValueError for weights or statistics that are not finite.
+
+    Embeddings and losses need not tell: a fused ReLU makes numbers of what comes of such weights.
+    """
+    kept = [*module.body.parameters(), *module.body.buffers()]
+    if not torch.stack([values.isfinite().all() for values in kept]).all():
+        raise ValueError(NOT_FINITE)
+
+
 @contextmanager
 def listening(module: EmbeddingNetwork, precision: str) -> Iterator[Callable[[Tensor], Tensor]]:
     """Give a function from a batch on the CPU to its unit embeddings, float32, on the device.
 
-    Inside, nothing is learnt; afterwards the network is in the mode that it was in. Raises
-    ValueError for weights that are not finite: a fused ReLU makes a number of their results.
+    Inside, nothing is learnt; afterwards the network is in the mode that it was in. Raises as
+    `check_finite`.
     """
     was_training, place = module.training, place_of(module)
-    if not torch.stack([weight.isfinite().all() for weight in module.parameters()]).all():
-        raise ValueError(NOT_FINITE)
+    check_finite(module)
     module.eval()
     try:
         with torch.inference_mode():

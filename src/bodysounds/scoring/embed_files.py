@@ -7,7 +7,7 @@ lie near each other in the list, share a batch.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import TypeAlias
 
 import numpy as np
@@ -17,6 +17,7 @@ from bodysounds.audio.parallel import ordered_map
 from bodysounds.audio.read import AudioError, read_audio
 from bodysounds.models.encoder import Encoder
 from bodysounds.models.network import EmbeddingNetwork
+from bodysounds.params.rules import within
 from bodysounds.progress import track
 from bodysounds.scoring.embed import network_on
 from bodysounds.scoring.embed_batches import (
@@ -37,7 +38,7 @@ WAITING_S = 600.0
 
 def embed_files(
     encoder: Encoder | EmbeddingNetwork,
-    paths: Sequence[str | os.PathLike[str]],
+    paths: Iterable[str | os.PathLike[str]],
     *,
     max_side_s: float = 60.0,
     device: str | torch.device = "auto",
@@ -51,7 +52,7 @@ def embed_files(
     Parameters
     ----------
     encoder : Encoder, or its network, which stays on its device and in the mode that it was in
-    paths : sequence of path
+    paths : paths, in any iterable
         Recordings of any format and rate that `audio.read.decode` reads; channels are averaged.
     max_side_s : float
         Longer recordings are cut to this (seconds), as sides are.
@@ -68,17 +69,23 @@ def embed_files(
     Returns
     -------
     embeddings : float32 (n, dim), of unit length
-        Row i is that of paths[i], whatever files stand beside it.
+        Row i is that of the i-th path, whatever files stand beside it.
 
     Raises ValueError (`AudioError`) that names the file and what is wrong with it, and as
     `embed_sides`.
     """
+    if isinstance(paths, str | os.PathLike):
+        raise ValueError(f"paths must be a list of paths, got one alone: [{os.fspath(paths)!r}]")
+    within("max_side_s", max_side_s, 0.1, 3600)
+    listed = list(paths)
     module = network_on(encoder, device)
     longest = max(1, round(max_side_s * module.sample_rate))
 
     def read(place: int) -> tuple[int, Float32s | AudioError]:
         try:
-            return place, read_audio(paths[place], module.sample_rate)[:longest]
+            whole = read_audio(listed[place], module.sample_rate)
+            # a slice would keep the rest of a long recording
+            return place, whole if len(whole) <= longest else whole[:longest].copy()
         except AudioError as error:
             return place, error
 
@@ -89,18 +96,18 @@ def embed_files(
             elif rejected is None:
                 raise found
             else:
-                rejected.append((os.fspath(paths[place]), str(found)))
+                rejected.append((os.fspath(listed[place]), str(found)))
 
     decoded: Iterable[tuple[int, Float32s | AudioError]]
-    decoded = ordered_map(read, range(len(paths)), workers)
+    decoded = ordered_map(read, range(len(listed)), workers)
     if progress:
-        decoded = track(decoded, "embed files", len(paths))
+        decoded = track(decoded, "embed files", len(listed))
     found, order = [], []
     with listening(module, precision) as listen:
         for items in in_batches(usable(decoded), module):
             found.append(listen(stacked([waveform for _, waveform in items], module)))
             order += [place for place, _ in items]
-        return on_host(found, np.array(order, np.int64), len(paths), module.dim)
+        return on_host(found, np.array(order, np.int64), len(listed), module.dim)
 
 
 def in_batches(

@@ -129,7 +129,8 @@ def agent_as_guest() -> Iterator[None]:
         for name in AGENTS:
             logging.getLogger(name).removeFilter(nothing)
         for number, handler in before.items():
-            signal.signal(number, handler)
+            if handler is not None:  # set by other than Python, which cannot set it again
+                signal.signal(number, handler)
 
 
 def nothing(_: logging.LogRecord) -> bool:

@@ -8,6 +8,7 @@ from contextlib import closing
 from typing import Any
 
 from bodysounds.models.network import detached
+from bodysounds.scoring.embed_batches import check_finite
 from bodysounds.training.best import best_epochs
 from bodysounds.training.checkpoints import weights_of
 from bodysounds.training.dev import dev_rates
@@ -68,7 +69,11 @@ def train_epoch(run: Training, state: State, bar: TrainingBar) -> None:
 
 
 def close_epoch(run: Training, state: State, epochs: int) -> None:
-    """Close the epoch: its means, what validation and dev say, and its weights where kept."""
+    """Close the epoch: its means, what validation and dev say, and its weights where kept.
+
+    Raises ValueError for weights that are not finite: the loss need not tell.
+    """
+    check_finite(run.module)
     row = run.ranks.share(judged(run, state, epochs) if run.ranks.first else {})
     state.close_epoch(row)
     if run.course.keep is None:
