@@ -7,6 +7,7 @@ import os
 import pickle
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -101,7 +102,11 @@ def scheduler(tmp_path: Path) -> Iterator[str]:
         for process in reversed(begun):
             process.terminate()
         for process in begun:
-            process.wait(timeout=30)
+            try:
+                process.wait(timeout=10)
+            except subprocess.TimeoutExpired:  # Dask's own goodbye to a scheduler that went
+                process.kill()
+                process.wait()
 
 
 def test_a_killed_worker_costs_its_node_alone(scheduler: str, tmp_path: Path) -> None:
@@ -122,6 +127,21 @@ def test_a_killed_worker_costs_its_node_alone(scheduler: str, tmp_path: Path) ->
     assert len(begun(tmp_path, "total")) == 1
     assert os.getpid() not in begun(tmp_path, "first")
     assert len(versions(tmp_path)) == 1
+
+
+def test_the_log_of_a_running_clusters_workers_is_shown_where_the_run_began(
+    scheduler: str, project_copy: Path, tmp_path: Path
+) -> None:
+    """Workers that never ran the project configure their log when they first do."""
+    task = "cry_verification"
+    done = kedro(
+        project_copy, "run", "--env=test", f"--pipelines={task}",
+        f"--to-nodes={task}.split.assign_subsets", f"--params=data={tmp_path / 'data'}",
+        "--runner=bodysounds.runners.DaskRunner", f"--runner-params=address={scheduler}",
+    )  # fmt: skip
+    shown = re.sub(r"\s+", " ", done.stdout)
+    for node in ("ingest.read_corpus", "split.assign_subsets"):
+        assert shown.count(f"{task}.{node} begins on tcp://") == 1
 
 
 def test_a_node_that_saved_before_its_worker_died_is_done_again(tmp_path: Path) -> None:
@@ -287,9 +307,22 @@ def test_an_address_that_does_not_answer_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("bodysounds.clusters.ANSWER_S", 1)
-    for address in ("tcp://127.0.0.1:9", "nowhere"):
+    silent, web = (socket.create_server(("127.0.0.1", 0)) for _ in range(2))
+
+    def answer() -> None:
+        with web.accept()[0] as connection:
+            connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            connection.recv(1)
+
+    thread = threading.Thread(target=answer)
+    thread.start()
+    there = [f"tcp://127.0.0.1:{server.getsockname()[1]}" for server in (silent, web)]
+    for address in ("tcp://127.0.0.1:9", "nowhere", *there):
         with pytest.raises(ConnectionError, match=f"no Dask scheduler answers at {address}"):
             DaskRunner(address=address).run(branches(), catalog(tmp_path, *NAMES))
+    thread.join()
+    silent.close()
+    web.close()
 
 
 def test_without_distributed_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

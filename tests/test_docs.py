@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
+import inspect
 import re
 import shlex
 from collections.abc import Iterator
@@ -17,6 +19,7 @@ from bodysounds import params
 from bodysounds.beforehand import RECIPES, SHORTCUTS
 from bodysounds.commands import _parser
 from bodysounds.pipeline_registry import register_pipelines as register
+from bodysounds.runners import DaskRunner
 from bodysounds.serving import client, meters, tables, worker
 
 PAGES = [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]
@@ -46,8 +49,8 @@ STAGES = {
 FIELDS = {
     stage: {field.name for field in dataclasses.fields(kind)} for stage, kind in STAGES.items()
 }
-# a name that begins or ends elsewhere, such as 08_reporting or ensemble.json, is another thing
-OF_STAGE = re.compile(rf"(?<![\w.])(?:(\w+)\.)?({'|'.join(STAGES)})\.(?!json\b|html\b)(\w+)")
+# a name that begins or ends elsewhere, such as 08_reporting or ingest.py, is another thing
+OF_STAGE = re.compile(rf"(?<![\w.])(?:(\w+)\.)?({'|'.join(STAGES)})\.(?!json\b|html\b|py\b)(\w+)")
 SERVING = PROJECT / "docs/serving.md"
 BREATH = PROJECT / "docs/respiratory.md"
 
@@ -219,6 +222,21 @@ def test_the_readme_names_every_task_corpus_and_recipe() -> None:
     for file, key in RECIPES.values():
         for name in yaml.safe_load((PROJECT / "conf/base" / file).read_text())[key]:
             assert f"`{name}`" in README, name
+
+
+@every_page
+def test_runners_and_options_of_benchmarks_exist(page: Path) -> None:
+    code = code_of(page)
+    for name in values_of(code, "--runner"):
+        module, _, kind = name.rpartition(".")
+        assert hasattr(importlib.import_module(module or "kedro.runner"), kind), name
+    taken = inspect.signature(DaskRunner).parameters
+    for given in values_of(code, "--runner-params"):
+        assert {item.partition("=")[0] for item in given.split(",")} <= set(taken), given
+    for line in code:
+        for script, options in re.findall(r"python (benchmarks/\w+\.py)((?: [^|;&]*)?)", line):
+            known = set(re.findall(r'"(--[\w-]+)"', (PROJECT / script).read_text()))
+            assert set(re.findall(r"(?<=\s)--[\w-]+", options)) <= known, line
 
 
 @every_page

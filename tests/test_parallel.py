@@ -29,6 +29,11 @@ def test_an_error_comes_where_its_item_stands() -> None:
         list(found)
 
 
+def test_a_few_items_are_work_for_all_threads() -> None:
+    together = threading.Barrier(4, timeout=10)
+    list(ordered_map_in_batches(lambda _: together.wait(), range(4), 4))
+
+
 def test_no_more_than_two_results_a_thread_wait() -> None:
     started: list[int] = []
     lock = threading.Lock()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import re
@@ -15,7 +16,7 @@ import soundfile
 from conftest import kedro
 
 from bodysounds.audio import keys, pack
-from bodysounds.audio.packed import INDEX, KEYS, SAMPLES, Packed, open_packed
+from bodysounds.audio.packed import INDEX, KEYS, META, SAMPLES, Packed, open_packed
 from bodysounds.corpora.base import Corpus
 from bodysounds.corpora.ingest import ingest
 from bodysounds.datasets.waveforms import PackedWaveforms
@@ -169,6 +170,32 @@ def test_a_damaged_folder_is_made_anew(
     open_packed(stage.packed, verify=True)
     stage.run()
     assert stage.decoded == []
+
+
+def edit(folder: Path, **changed: object) -> None:
+    path = folder / META
+    path.write_text(json.dumps(json.loads(path.read_text()) | changed))
+
+
+def test_another_rate_in_the_facts_of_a_folder_is_not_believed(stage: Featurize) -> None:
+    stage.run()
+    edit(stage.packed, sample_rate=2 * RATE)
+    assert stage.run().sample_rate == RATE
+
+
+def test_a_folder_whose_facts_were_edited_is_made_anew(
+    stage: Featurize, caplog: pytest.LogCaptureFixture
+) -> None:
+    stage.run()
+    edit(stage.packed, others=None)
+    stage.run()
+    assert len(stage.decoded) == 6
+    assert "packed.json cannot be read" in caplog.text
+    edit(stage.packed, others={})
+    (stage.packed / KEYS).write_bytes(bytes(64))
+    stage.run()
+    assert len(stage.decoded) == 6
+    assert "has 6 segments and 2 keys" in caplog.text
 
 
 def test_a_folder_without_keys_is_made_anew(stage: Featurize) -> None:

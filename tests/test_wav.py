@@ -29,9 +29,7 @@ def wav(*chunks: bytes) -> bytes:
 
 def layout(channels: int, rate: int, code: int = 1, bits: int = 16, extra: bytes = b"") -> bytes:
     frame = channels * bits // 8
-    return chunk(
-        b"fmt ", struct.pack("<HHIIHH", code, channels, rate, rate * frame, frame, bits) + extra
-    )
+    return chunk(b"fmt ", struct.pack("<HHIIHH", code, channels, rate, 0, frame, bits) + extra)
 
 
 @settings(max_examples=60, deadline=None)
@@ -80,6 +78,12 @@ DATA = chunk(b"data", bytes(range(200)))
         wav(chunk(b"fmt ", b"\1\0\1\0"), DATA),
         b"RIFX" + wav(PLAIN, DATA)[4:],
         wav(PLAIN, DATA)[:30],
+        wav(PLAIN, DATA) + wav(PLAIN, DATA),
+        wav(PLAIN, DATA, DATA),
+        wav(layout(1, 2**31), DATA),
+        wav(chunk(b"PEAK", bytes(5)), PLAIN, DATA),
+        wav(PLAIN, chunk(b"\0\0\0\0", bytes(8)), DATA),
+        wav(PLAIN, chunk(b"fact", b"\0"), DATA),
         b"",
     ],
 )
@@ -90,6 +94,11 @@ def test_anything_else_is_left_to_libsndfile(data: bytes) -> None:
 def test_a_file_that_is_cut_short_is_refused() -> None:
     with pytest.raises(AudioError, match="announces 202 bytes of samples and 200 are there"):
         decode(wav(PLAIN, chunk(b"data", bytes(200), 202)), "a.wav")
+
+
+def test_two_files_written_one_after_the_other_are_refused() -> None:
+    with pytest.raises(AudioError, match=r"a\.wav cannot be decoded .*RIFF"):
+        decode(2 * wav(PLAIN, DATA), "a.wav")
 
 
 @pytest.mark.parametrize("rate", [8_000, 16_000])

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import logging
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
@@ -63,23 +65,30 @@ def local_cluster(n_workers: int, retries: int) -> Iterator[Client]:
 
 
 @contextmanager
-def running_cluster(address: str, package: str = "bodysounds") -> Iterator[Client]:
+def running_cluster(
+    address: str, package: str = "bodysounds", prepare: Callable[[], None] | None = None
+) -> Iterator[Client]:
     """Give a client of the cluster whose scheduler is at `address`, such as tcp://host:8786.
 
-    The log of its workers is shown here too. Raises ConnectionError where nothing answers and
-    where it has no worker, and ModuleNotFoundError where a worker lacks the package.
+    Each worker calls `prepare` first. The log of its workers is shown here too. Raises
+    ConnectionError where nothing answers and where it has no worker, and ModuleNotFoundError where
+    a worker lacks the package.
     """
     from distributed import Client
 
     try:
-        client = Client(address, timeout=ANSWER_S, set_as_default=False)
-    except (OSError, ValueError, TypeError) as error:
+        # a client itself would wait for ever at a port where something else, or nobody, answers
+        with ThreadPoolExecutor(1) as pool:  # a notebook's own thread has a loop already
+            pool.submit(asyncio.run, _shake_hands(address)).result()
+    except Exception as error:
         raise ConnectionError(
             f"no Dask scheduler answers at {address} within {ANSWER_S} s: start one with `dask "
             "scheduler`, and give the address that it prints, such as tcp://host:8786"
         ) from error
-    with _quiet(), client:
+    with _quiet(), Client(address, timeout=ANSWER_S, set_as_default=False) as client:
         _check_workers(client, address, package)
+        if prepare is not None:
+            client.run(prepare)
         for name in FORWARDED:
             client.forward_logging(name)
         try:
@@ -102,6 +111,15 @@ def host_of(address: str) -> str:
     from distributed.comm.addressing import get_address_host
 
     return str(get_address_host(address))
+
+
+async def _shake_hands(address: str) -> None:
+    from distributed import Security
+    from distributed.comm.core import connect
+
+    arguments = Security().get_connection_args("client")
+    comm = await asyncio.wait_for(connect(address, ANSWER_S, **arguments), ANSWER_S)
+    comm.abort()
 
 
 def _check_workers(client: Client, address: str, package: str) -> None:

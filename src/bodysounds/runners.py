@@ -7,6 +7,7 @@ import pickle
 import uuid
 from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from kedro.io import DatasetError
@@ -73,7 +74,11 @@ class DaskRunner(AbstractRunner):
 
     def _get_executor(self, max_workers: int) -> Executor:
         if self._address is not None:
-            return _Branches(running_cluster(self._address), self._address)
+            from kedro.framework.project import PACKAGE_NAME
+
+            # what configures a worker's log also takes away what shows it here
+            known = partial(_configure, PACKAGE_NAME)
+            return _Branches(running_cluster(self._address, prepare=known), self._address)
         return _Branches(local_cluster(max_workers, self._retries), "this machine")
 
     def _run(
@@ -98,6 +103,7 @@ class _Branches(ThreadPoolExecutor):
         self._client = self._stack.enter_context(cluster)
         self._places = places(self._client)
         self._begun: set[Any] = set()
+        self._closed = False
         n_nodes = sum(self._places.values())
         logger.info("%d nodes at once, in workers of %s", n_nodes, where)
         super().__init__(max_workers=n_nodes)
@@ -108,8 +114,10 @@ class _Branches(ThreadPoolExecutor):
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = True) -> None:
         """Give up what is not finished, as after a node that failed or Ctrl-C, and let go."""
         with self._stack:
+            self._closed = True
+            super().shutdown(False, cancel_futures=cancel_futures)
             self._client.cancel(list(self._begun))
-            super().shutdown(wait, cancel_futures=cancel_futures)
+            super().shutdown(wait)
 
     def _do(self, task: Task) -> Node:
         from distributed import KilledWorker
@@ -127,6 +135,8 @@ class _Branches(ThreadPoolExecutor):
             pure=False,
         )
         self._begun.add(future)
+        if self._closed:  # since it was asked for: nobody else will give it up
+            self._client.cancel([future])
         try:
             future.result()
         except KilledWorker as error:
@@ -160,8 +170,7 @@ def run_node(
     from kedro.framework import project
     from kedro.framework.hooks.manager import _create_hook_manager, _register_hooks
 
-    if package is not None and package != project.PACKAGE_NAME:
-        project.configure_project(package)
+    _configure(package)
     node, catalog = pickle.loads(pickled)
     worker = get_worker()
     use_threads(max(1, cores() // places.get(host_of(worker.address), 1)))
@@ -173,6 +182,14 @@ def run_node(
     hooks = _create_hook_manager()
     _register_hooks(hooks, project.settings.HOOKS)
     Task(node, catalog, is_async, hook_manager=hooks, run_id=run_id).execute()
+
+
+def _configure(package: str | None) -> None:
+    """Let this process know the project, once."""
+    from kedro.framework import project
+
+    if package is not None and package != project.PACKAGE_NAME:
+        project.configure_project(package)
 
 
 def _check_parameters(n_workers: object, address: object, retries: object) -> None:

@@ -161,6 +161,7 @@ def open_packed(folder: Path, verify: bool = False) -> Packed:
     try:
         meta = json.loads((folder / META).read_text())
         expected, rate, digest = int(meta["n_samples"]), int(meta["sample_rate"]), meta["sha256"]
+        others = dict(meta.get("others", {}))
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{folder / META} cannot be read ({error!r}): {REDO}") from error
     size = (folder / SAMPLES).stat().st_size
@@ -168,7 +169,7 @@ def open_packed(folder: Path, verify: bool = False) -> Packed:
         raise ValueError(
             f"{folder / SAMPLES} has {size} bytes where {META} says {2 * expected}: {REDO}"
         )
-    for name, expected_sha256 in meta.get("others", {}).items() if verify else ():
+    for name, expected_sha256 in others.items() if verify else ():
         if not (folder / name).is_file() or _sha256(folder / name) != expected_sha256:
             raise ValueError(f"{folder / name} was changed after it was written: {REDO}")
     index = pd.read_parquet(folder / INDEX)

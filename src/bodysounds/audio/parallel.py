@@ -41,10 +41,13 @@ def ordered_map(work: Callable[[S], T], items: Iterable[S], workers: int = 0) ->
 def ordered_map_in_batches(
     work: Callable[[S], T], items: Iterable[S], workers: int = 0, size: int = 16
 ) -> Iterator[T]:
-    """Yield as `ordered_map`; a thread takes `size` items at a time.
+    """Yield as `ordered_map`; a thread takes `size` items at a time, fewer where items are few.
 
     For items of a few hundred microseconds: handing over each of them costs as much as that.
     """
+    items = list(items)
+    # a few long recordings are work for all threads
+    size = max(1, min(size, len(items) // (8 * thread_count(workers))))
 
     def batch_work(batch: list[S]) -> list[T]:
         return [work(item) for item in batch]

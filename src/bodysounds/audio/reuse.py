@@ -44,7 +44,8 @@ def pack(folder: Path, pieces: KeyedPieces) -> Packed:
     if old is None:
         return write_packed(folder, pieces.only(range(len(ids))), pieces.sample_rate, keys)
     kept, old_keys = old
-    if whole_key(kept.index["segment_id"], old_keys) == whole_key(ids, keys):
+    same_rate = kept.sample_rate == pieces.sample_rate  # nothing vouches for what packed.json says
+    if same_rate and whole_key(kept.index["segment_id"], old_keys) == whole_key(ids, keys):
         logger.info(
             "waveforms are reused: %d segments, by equal recordings, cuts and parameters", len(ids)
         )
@@ -65,6 +66,7 @@ def pack(folder: Path, pieces: KeyedPieces) -> Packed:
                     yield next(decoded)
                 else:
                     yield segment_id, kept.samples[span[0] : sum(span)]
+            next(decoded, None)  # lets its bar end
 
     return write_packed(folder, mixed(), pieces.sample_rate, keys)
 
@@ -80,6 +82,8 @@ def _intact(folder: Path) -> tuple[Packed, list[bytes]] | None:
     try:
         packed = open_packed(folder, verify=True)
         keys = read_keys(folder)
+        if keys is not None and len(keys) != len(packed):
+            raise ValueError(f"{folder} has {len(packed)} segments and {len(keys)} keys")
     except (ValueError, OSError) as error:
         told = str(error).removesuffix(f": {REDO}")
         logger.warning("waveforms are decoded again: %s", told)
