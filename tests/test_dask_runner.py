@@ -190,10 +190,13 @@ def test_control_c_ends_the_run_and_its_workers(tmp_path: Path) -> None:
         "    DaskRunner(n_workers=2).run(branches(), catalog(folder, *NAMES))\n"
     )
     environment = {**os.environ, "PYTHONPATH": f"{PROJECT / 'src'}{os.pathsep}{TESTS}"}
+    # tests that were started in the background ignore Ctrl-C, and so would what they start
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(
         [sys.executable, str(script)], env=environment, stderr=subprocess.PIPE, text=True,
         start_new_session=True,
     )  # fmt: skip
+    signal.signal(signal.SIGINT, before)
     until = time.monotonic() + 60
     while not begun(tmp_path, "slow") and time.monotonic() < until:
         time.sleep(0.1)
