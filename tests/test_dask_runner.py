@@ -202,7 +202,12 @@ def test_control_c_ends_the_run_and_its_workers(tmp_path: Path) -> None:
         time.sleep(0.1)
     # a terminal tells every process of the run
     os.killpg(process.pid, signal.SIGINT)
-    _, told = process.communicate(timeout=30)
+    try:
+        _, told = process.communicate(timeout=30)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        raise
     assert "KeyboardInterrupt" in told
     workers = {own for name in NAMES for own in begun(tmp_path, name)}
     assert workers
