@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from bodysounds.sides import SideTable
-from bodysounds.training.crops import cut, read_crops
+from bodysounds.training.crops import draw_window, join, read_crops
 from bodysounds.training.sampler import Batch, deal, plan_epoch
 from bodysounds.training.subjects import list_subjects
 
@@ -107,7 +107,7 @@ def test_a_window_is_a_stretch_of_whole_joined_segments() -> None:
     inside = np.concatenate([SAMPLES[a : a + n] for a, n in SPANS])
     starts, seen = set(), set()
     for seed in range(400):
-        crop = cut(SAMPLES, SPANS, 120, np.random.default_rng(seed))
+        crop = join(SAMPLES, draw_window(SPANS, 120, np.random.default_rng(seed)))
         assert crop.shape == (120,)
         assert crop.dtype == np.int16
         assert len(set(crop.tolist())) == 120
@@ -124,7 +124,7 @@ def test_a_window_is_a_stretch_of_whole_joined_segments() -> None:
 def test_every_segment_is_taken_whole_where_the_window_fits_exactly() -> None:
     orders = set()
     for seed in range(50):
-        crop = cut(SAMPLES, SPANS, 260, np.random.default_rng(seed))
+        crop = join(SAMPLES, draw_window(SPANS, 260, np.random.default_rng(seed)))
         assert sorted(crop) == sorted(np.concatenate([SAMPLES[a : a + n] for a, n in SPANS]))
         orders.add(tuple(crop[np.append(0, np.flatnonzero(np.diff(crop) != 1) + 1)]))
     assert len(orders) > 10
@@ -133,10 +133,12 @@ def test_every_segment_is_taken_whole_where_the_window_fits_exactly() -> None:
 def test_a_short_side_wraps_around() -> None:
     spans = np.array([[10, 3], [40, 2]])
     for seed in range(20):
-        crop = cut(SAMPLES, spans, 17, np.random.default_rng(seed))
+        crop = join(SAMPLES, draw_window(spans, 17, np.random.default_rng(seed)))
         assert (crop[5:] == crop[:-5]).all()
         assert sorted(crop[:5]) == [10, 11, 12, 40, 41]
-    starts = {int(cut(SAMPLES, spans, 17, np.random.default_rng(s))[0]) for s in range(60)}
+    starts = {
+        int(join(SAMPLES, draw_window(spans, 17, np.random.default_rng(s)))[0]) for s in range(60)
+    }
     assert starts == {10, 11, 12, 40, 41}
 
 

@@ -38,12 +38,12 @@ def encoder() -> Encoder:
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory, encoder: Encoder) -> Corpus:
-    """Sex is what embeddings spread most by; one dev and one train subject's is unknown."""
+    """Sex is what subjects spread most by; one dev and one train subject's is unknown."""
     counts = {"train": 9, "dev": 5, "test": 6}
-    packed, sides, trials = made.corpus(tmp_path_factory.mktemp("corpus"), counts, seconds=0.5)
+    packed, sides, trials = made.corpus(tmp_path_factory.mktemp("corpus"), counts, seconds=2.0)
     heard = embed_sides(encoder, packed, sides, np.arange(len(sides)), 60.0, "cpu")
-    along = np.linalg.svd(heard - heard.mean(axis=0))[2][0]
-    place = pd.Series(heard @ along).groupby(sides.table["subject_id"].to_numpy()).mean()
+    means = pd.DataFrame(heard).groupby(sides.table["subject_id"].to_numpy()).mean()
+    place = means @ np.linalg.svd(means - means.mean())[2][0]
     within = place.groupby(place.index.str[:-2]).transform("median")
     female = sides.table["subject_id"].map(place > within)
     sex = pd.Series(np.where(female, "female", "male"), dtype=object)
@@ -237,7 +237,7 @@ def slow_sexes(corpus: Corpus, encoder: Encoder, certainty: float) -> dict[str, 
     return dict(zip(table["side_id"], named, strict=True))
 
 
-@pytest.mark.parametrize("certainty", [0.5, 0.55, 0.6])
+@pytest.mark.parametrize("certainty", [0.5, 0.7])
 def test_the_classifier_sets_pairs_lowest_that_it_is_sure_of(
     corpus: Corpus, encoder: Encoder, certainty: float, caplog: pytest.LogCaptureFixture
 ) -> None:

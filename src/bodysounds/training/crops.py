@@ -81,8 +81,3 @@ def read_crops(
 ) -> Int16s:
     """Return the crops `own` of a batch, int16 (n_own, longest); shorter ones end in zeros."""
     return read_windows(samples, draw_windows(side_table, batch, rng, own))
-
-
-def cut(samples: Int16s, spans: Ints, length: int, rng: np.random.Generator) -> Int16s:
-    """Return the samples of `draw_window`, int16 (length,)."""
-    return join(samples, draw_window(spans, length, rng))
