@@ -139,7 +139,7 @@ def measure(given: Given, n_processes: int, rounds: int, folder: Path) -> list[s
     return [
         str(given.params.channels),
         "bf16" if bf16 else "float32",
-        *(f"{1e3 * least[name]:,.0f}" for name in ("one", "threads", "processes")),
+        *(f"{1e3 * least[name]:,.1f}" for name in ("one", "threads", "processes")),
         *(f"{1.0 / least[name]:.3f}" for name in ("one", "threads", "processes")),
         f"{gain:.2f}",
         f"{least['threads'] / least['processes']:.2f}",

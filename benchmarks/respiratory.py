@@ -193,7 +193,7 @@ def rows(what: str, method: str, works: dict[str, Work], n: int, rounds: int, sy
         for rival in rivals:
             (own, own_cpu), (other, other_cpu) = spent[ours], spent[rival]
             cells = [
-                f"{1e3 * own:,.0f}", f"{1e3 * other:,.0f}", f"{other / own:.2f}",
+                f"{1e3 * own:,.1f}", f"{1e3 * other:,.1f}", f"{other / own:.2f}",
                 f"{other_cpu / own_cpu:.2f}", f"{n / own:,.1f}", f"{n / other:,.1f}",
             ]  # fmt: skip
             print(f"| {what} | {method} | {ours} | {rival} | {' | '.join(cells)} |", flush=True)
@@ -226,7 +226,7 @@ def estimate(given: argparse.Namespace, sounds: Sounds, folder: Path, sync: Work
             for views in VIEWS.values()
         ]
         total += sum(hours)
-        cells = [f"{1e3 * spent[name]:,.0f}" for name in works] + [f"{1e3 * each:.2f}"]
+        cells = [f"{1e3 * spent[name]:,.1f}" for name in works] + [f"{1e3 * each:.2f}"]
         cells += [f"{one:,.1f}" for one in [*hours, sum(hours)]]
         print(f"| {network} | {' | '.join(cells)} |", flush=True)
     print(f"\n{total:,.0f} hours in all: {total / 24:,.1f} days on one such device")
