@@ -17,7 +17,7 @@ from conftest import PROJECT
 
 from bodysounds import params
 from bodysounds.beforehand import RECIPES, SHORTCUTS
-from bodysounds.commands import _parser
+from bodysounds.commands.fetch import _parser
 from bodysounds.pipeline_registry import register_pipelines as register
 from bodysounds.runners import DaskRunner
 from bodysounds.serving import client, meters, tables, worker

@@ -30,6 +30,11 @@ COUNTS = dict.fromkeys(cryceleb.COMPLETE, 0) | {
 }
 
 
+def said(capsys: pytest.CaptureFixture[str]) -> str:
+    """Return the sentence on standard error."""
+    return capsys.readouterr().err.strip()
+
+
 def archive(path: Path, members: dict[str, bytes]) -> Path:
     with zipfile.ZipFile(path, "w") as opened:
         for name, content in members.items():
@@ -124,7 +129,8 @@ def test_without_access_it_says_what_to_accept_and_set(
     (tmp_path / "metadata.csv").write_text(METADATA)  # a folder that isn't empty changes nothing
     with pytest.raises(SystemExit) as left:
         main(["fetch", "cryceleb", str(tmp_path)])
-    sentence = str(left.value.code)  # exit code 1, the sentence on standard error
+    sentence = said(capsys)
+    assert left.value.code == 2
     assert "no access to Ubenwa/CryCeleb2023" in sentence
     assert "accept the conditions at https://huggingface.co/datasets/Ubenwa/" in sentence
     assert "HF_TOKEN" in sentence
@@ -144,22 +150,29 @@ def test_without_access_it_says_what_to_accept_and_set(
     ],
     ids=["dns", "offline", "timeout", "down", "transfer", "silent"],
 )
-def test_without_network_it_says_so(tmp_path: Path, hub: dict[str, Any], error: Exception) -> None:
+def test_without_network_it_says_so(
+    tmp_path: Path, hub: dict[str, Any], error: Exception, capsys: pytest.CaptureFixture[str]
+) -> None:
     hub["fails"] = error
     with pytest.raises(SystemExit) as left:
         main(["fetch", "cryceleb", str(tmp_path)])
-    sentence = str(left.value.code)
+    assert left.value.code == 2
+    sentence = said(capsys)
     assert "could not be fetched from Hugging Face" in sentence
     assert "check the network and repeat" in sentence
     assert "\n" not in sentence
 
 
-def test_a_full_disk_is_not_called_a_network(tmp_path: Path, hub: dict[str, Any]) -> None:
+def test_a_full_disk_is_not_called_a_network(
+    tmp_path: Path, hub: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
     hub["fails"] = OSError(errno.ENOSPC, "No space left on device")
     with pytest.raises(SystemExit) as left:
         main(["fetch", "cryceleb", str(tmp_path)])
-    assert "No space left on device" in str(left.value.code)
-    assert "network" not in str(left.value.code)
+    assert left.value.code == 2
+    sentence = said(capsys)
+    assert "No space left on device" in sentence
+    assert "network" not in sentence
 
 
 def test_a_corpus_that_came_in_part_is_named(
@@ -272,13 +285,13 @@ def test_without_arguments_nothing_runs(tmp_path: Path) -> None:
 
 
 def test_the_command_itself_fails_in_one_sentence(tmp_path: Path) -> None:
-    """In a process of its own, where Hugging Face is switched off: no traceback, exit code 1."""
+    """In a process of its own, where Hugging Face is switched off: no traceback, exit code 2."""
     command = [sys.executable, "-m", "bodysounds", "fetch", "cryceleb", str(tmp_path / "c")]
     done = subprocess.run(
         command, capture_output=True, text=True, check=False,
         env={"HF_HUB_OFFLINE": "1", "PATH": "", "HOME": str(tmp_path)},
     )  # fmt: skip
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert done.stderr.startswith("bodysounds fetch: Ubenwa/CryCeleb2023 could not be fetched")
     assert len(done.stderr.strip().splitlines()) == 1
 

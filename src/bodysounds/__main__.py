@@ -1,4 +1,4 @@
-"""`bodysounds` and `python -m bodysounds`: `kedro run` without the kedro command, and `fetch`."""
+"""`bodysounds` and `python -m bodysounds`: `kedro run` without its command, and other commands."""
 
 from __future__ import annotations
 
@@ -8,21 +8,24 @@ from pathlib import Path
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run `fetch`, or the project's `kedro run` with all of the arguments; without any, show help.
+    """Run a command, or the project's `kedro run` with all of the arguments; without any, help.
 
-    `arguments` are the command line's by default: `fetch cryceleb FOLDER`, or those of `kedro run`,
-    such as `--pipelines=cry_verification`. `--help` adds the options of `kedro run`.
+    `arguments` are the command line's by default: `verify a.wav b.wav --model BUNDLE`, or those of
+    `kedro run`, such as `--pipelines=cry_verification`. `--help` adds the options of `kedro run`. A
+    command whose exit code is not 0 ends by SystemExit.
     """
+    from bodysounds.commands import COMMANDS, help_text, run_command
+
     given = list(arguments) if arguments is not None else sys.argv[1:]
-    if given[:1] == ["fetch"]:
-        from bodysounds.commands import fetch
-
-        fetch(given[1:])
+    if given and given[0] in COMMANDS:
+        if code := run_command(given[0], given[1:]):
+            sys.exit(code)
         return
+    if given and not given[0].startswith("-"):
+        known = ", ".join(COMMANDS)
+        sys.exit(f"bodysounds: there is no command {given[0]!r}; there are {known}, and --help")
     if not given or {"-h", "--help"} & set(given):
-        from bodysounds.commands import HELP
-
-        sys.stdout.write(HELP)
+        sys.stdout.write(help_text())
         sys.stdout.flush()
     if not given:
         return

@@ -1,4 +1,4 @@
-"""Commands beside `kedro run`: what a person asks for and no pipeline does."""
+"""`bodysounds fetch`: a published corpus, from where its owners keep it."""
 
 from __future__ import annotations
 
@@ -8,30 +8,17 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-HELP = """\
-bodysounds --pipelines=NAME [OPTIONS]  run a pipeline in the project's folder, as `kedro run` does
-bodysounds fetch cryceleb FOLDER       download CryCeleb2023; needs an account of Hugging Face
-bodysounds fetch voxceleb1 FOLDER      download or unpack VoxCeleb1; needs its owners' permission
-bodysounds --help                      list the options of a run
 
-Such as:
-  bodysounds --pipelines=cry_verification                the demo, synthetic cries
-  bodysounds --pipelines=cry_verification --env=cryceleb --params=raw=FOLDER
-
-"""
-
-
-def fetch(arguments: Sequence[str]) -> None:
-    """Run `bodysounds fetch CORPUS FOLDER`; where it fails, exit with one sentence and code 1."""
+def run(arguments: Sequence[str]) -> int:
+    """Fetch a corpus and return 0; ValueError or OSError where it fails, with one sentence."""
     asked = _parser().parse_args(arguments)
     sys.stdout.write(f"{asked.terms}\n")
     try:
         done = asked.run(asked)
-    except (OSError, ValueError) as error:
-        sys.exit(f"bodysounds fetch: {error}")
     except KeyboardInterrupt:
-        sys.exit("bodysounds fetch: stopped; the same command goes on from here")
+        raise KeyboardInterrupt("the same command goes on from here") from None
     sys.stdout.write(f"{done}\n")
+    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
