@@ -1,7 +1,8 @@
 """Commands beside `kedro run`: what a person asks for and no pipeline does.
 
-Each is a module with `run(arguments) -> int`, its exit code: 0, or 1 where the answer is no. What
-fails raises ValueError or OSError with one sentence; it is told on stderr, and the exit code is 2.
+Each is a module with `run(arguments) -> int`, its exit code: 0; 1 where the answer is no, or some
+have none; 3 where there is no answer. What fails raises ValueError or OSError with one sentence; it
+is told on stderr, and the exit code is 2.
 """
 
 from __future__ import annotations
@@ -36,8 +37,8 @@ def help_text() -> str:
         [
             *lines,
             "",
-            "Each command says more with --help. Exit codes: 0 done, or yes; 1 no; 3 no answer,",
-            "and why; 2 an error.",
+            "Each command says more with --help. Exit codes: 0 done, or yes; 1 no, or not all;",
+            "3 no answer, and why; 2 an error.",
             "",
             "Such as:",
             "  bodysounds --pipelines=cry_verification               the demo, synthetic cries",

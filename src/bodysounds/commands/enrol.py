@@ -1,0 +1,142 @@
+"""`bodysounds enrol`: add somebody, or a folder of people, to a gallery."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bodysounds.commands.shared import (
+    ALL,
+    answers,
+    command_parser,
+    count,
+    model_path,
+    parsed,
+    recordings_of,
+    say,
+    say_json,
+    shown,
+)
+
+if TYPE_CHECKING:
+    from bodysounds.verifier import Verifier
+
+ABOUT = """\
+Add somebody to a gallery, which is made where it is not there yet.
+
+Recordings given together are joined to one reference, in the order given (those of a folder in the
+order of their names), as the run joins the recordings of a side; --each makes every recording a
+reference of its own. Who is enrolled already gets one more. --folder enrols many: each folder in it
+is somebody, called as the folder is.
+
+All or nothing: where one recording cannot be used, the gallery stays as it was.
+Exit codes: 0 done; 2 an error.
+"""
+EXAMPLE = """\
+such as:
+  bodysounds enrol ana ana_1.wav ana_2.wav --gallery ward.safetensors \\
+      --model data/06_models/demo/cry_verification/bundle
+  bodysounds enrol --folder people --gallery ward.safetensors --model ...
+  bodysounds enrol --remove ana --gallery ward.safetensors --model ...
+"""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Change a gallery and return 0; ValueError or OSError, and the gallery is as it was."""
+    asked = parsed(_parser(), arguments)
+    model = model_path(asked.model, ("bundle",), "enrol")
+    if asked.gallery is None:
+        raise ValueError("say which gallery with --gallery FILE, such as gallery.safetensors")
+    gallery = asked.gallery.expanduser()
+    people = [] if asked.remove is not None else _people(asked)
+
+    from bodysounds.verifier import Verifier
+
+    verifier = Verifier.load(model, asked.device)
+    if gallery.exists() or asked.remove is not None:
+        verifier.load_gallery(gallery)
+    if asked.remove is not None:
+        verifier.gallery.remove(asked.remove)
+        done = f"{asked.remove} removed"
+    else:
+        done = _enrol(verifier, people, asked.each)
+    if len(verifier.gallery):
+        gallery.parent.mkdir(parents=True, exist_ok=True)
+        verifier.save_gallery(gallery)
+    else:
+        gallery.unlink()  # a gallery of nobody is none
+    counts = verifier.gallery.counts
+    if asked.json:
+        say_json({"gallery": gallery, "individuals": len(counts), "references": counts})
+        return ALL
+    say(
+        f"{done}; {shown(gallery)} holds {count(len(counts), 'individual')}, "
+        f"{count(sum(counts.values()), 'reference')}"
+    )
+    return ALL
+
+
+def _people(asked: argparse.Namespace) -> list[tuple[str, list[Path]]]:
+    """Return whom to enrol, and by which recordings."""
+    if asked.folder is None:
+        if asked.id is None or not asked.recordings:
+            raise ValueError(
+                "say who and by which recordings, bodysounds enrol ID RECORDING..., or give a "
+                "folder with a folder of recordings for each: --folder PEOPLE"
+            )
+        return [(asked.id, recordings_of(asked.recordings))]
+    if asked.id is not None:
+        raise ValueError("--folder says who is enrolled: leave out the id and the recordings")
+    folder = asked.folder.expanduser()
+    if not folder.is_dir():
+        raise ValueError(f"{shown(folder)} is no folder: give one that has a folder for each")
+    own = sorted(one for one in folder.iterdir() if one.is_dir() and one.name[0] not in "._")
+    if not own:
+        raise ValueError(f"{shown(folder)} has no folders: it takes a folder for each to enrol")
+    return [(one.name, recordings_of([one])) for one in own]
+
+
+def _enrol(verifier: Verifier, people: Sequence[tuple[str, list[Path]]], each: bool) -> str:
+    """Enrol people; ValueError, after telling of every one who cannot be."""
+
+    def add(one: tuple[str, list[Path]]) -> int:
+        who, recordings = one
+        for side in [[path] for path in recordings] if each else [recordings]:
+            verifier.enrol(who, side)
+        return len(recordings)
+
+    failed: list[tuple[str, ValueError]] = []
+    recordings = 0
+    for (who, _), found in answers(add, people, "enrol"):
+        if isinstance(found, ValueError):
+            failed.append((who, found))
+        else:
+            recordings += found
+    if len(people) == 1 and failed:
+        raise failed[0][1]
+    for who, error in failed:
+        say(f"{shown(who)}: {error}", to_stderr=True)
+    if failed:
+        raise ValueError(
+            f"{len(failed)} of {len(people)} cannot be enrolled, and nothing was written: take "
+            "those recordings out and repeat"
+        )
+    who = people[0][0] if len(people) == 1 else count(len(people), "individual")
+    return f"{shown(who)} enrolled by {count(recordings, 'recording')}"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = command_parser("enrol", ABOUT, EXAMPLE)
+    parser.add_argument("id", nargs="?", metavar="ID", help="who it is")
+    parser.add_argument(
+        "recordings", nargs="*", metavar="RECORDING", help="files, and folders of them"
+    )
+    parser.add_argument(
+        "--gallery", type=Path, metavar="FILE", help="the gallery, such as gallery.safetensors"
+    )
+    parser.add_argument("--folder", type=Path, metavar="PEOPLE", help="a folder for each to enrol")
+    parser.add_argument("--each", action="store_true", help="a reference for each recording")
+    parser.add_argument("--remove", metavar="ID", help="forget somebody")
+    return parser

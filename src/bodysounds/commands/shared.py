@@ -1,0 +1,230 @@
+"""What the commands share: their options, recordings, models, and results that are whole.
+
+Nothing heavy is imported before a function needs it: `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+ALL, SOME, NONE = 0, 1, 3
+"""Exit codes: yes, or all answered; no, or some not answered; no answer at all."""
+
+S = TypeVar("S")
+T = TypeVar("T")
+
+
+def command_parser(name: str, about: str, example: str) -> argparse.ArgumentParser:
+    """Return a command's parser with --model, --device and --json; `example` ends its help."""
+    parser = argparse.ArgumentParser(
+        prog=f"bodysounds {name}",
+        description=about,
+        epilog=example,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--model", type=Path,
+        help="what a run saved below data/06_models: a folder or a .safetensors file; the latest "
+        "version of a folder of versions",
+    )  # fmt: skip
+    parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda or cuda:N")
+    parser.add_argument("--json", action="store_true", help="print JSON, and nothing else")
+    return parser
+
+
+def add_results(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add --out and --force, for a command that writes a file."""
+    parser.add_argument("--out", type=Path, metavar="FILE", help=what)
+    parser.add_argument("--force", action="store_true", help="replace --out where it exists")
+
+
+def parsed(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> argparse.Namespace:
+    """Return the arguments; recordings may stand before, between and behind the options."""
+    return parser.parse_intermixed_args(list(arguments))
+
+
+def add_decision(parser: argparse.ArgumentParser) -> None:
+    """Add --prior and --threshold, for a command that decides."""
+    parser.add_argument(
+        "--prior", type=_prior, default=0.5, metavar="P",
+        help="how probable it is beforehand that it is the same individual (default 0.5)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--threshold", type=_finite, metavar="T",
+        help="score from which it is the same individual, by default the bundle's",
+    )  # fmt: skip
+
+
+def _prior(text: str) -> float:
+    if not 0 < (value := _finite(text)) < 1:
+        raise argparse.ArgumentTypeError(f"must lie between 0 and 1, both excluded, got {text}")
+    return value
+
+
+def _finite(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f"must be a number, got {text}")
+    return value
+
+
+def model_path(given: Path | None, names: Sequence[str], command: str) -> Path:
+    """Return the model that was given; of a task's folder, the first of the entries `names`.
+
+    Raises ValueError where there is none, with those of the current folder and what to type.
+    """
+    if given is None:
+        raise ValueError(f"say which model with --model{_suggested(names, command)}")
+    path = given.expanduser()
+    if not path.exists():
+        raise ValueError(f"there is no model {path}{_suggested(names, command)}")
+    return next((path / name for name in names if (path / name).is_dir()), path)
+
+
+def _suggested(names: Sequence[str], command: str) -> str:
+    models = Path("data", "06_models")
+    found = [path for name in names for path in sorted(models.glob(f"*/*/{name}"))]
+    found = [path for path in found if _is_for(path, command)]
+    if not found:
+        return f"; {models} holds none: a run of a pipeline, such as cry_verification, saves one"
+    return "; there are" + "".join(f"\n  --model {path}" for path in found)
+
+
+def _is_for(path: Path, command: str) -> bool:
+    """Return whether a bundle, of a verifier or an ensemble, is one that the command asks."""
+    mark = "ensemble.json" if command == "classify" else "verifier.json"
+    return path.name != "bundle" or any(path.glob(f"*/*/{mark}"))
+
+
+def recordings_of(given: Sequence[str | Path]) -> list[Path]:
+    """Return the files that were given, and all audio files below folders, in the order of names.
+
+    Raises ValueError for what is not there, and for a folder without audio.
+    """
+    from bodysounds.corpora.files import audio_only, list_files
+
+    found: list[Path] = []
+    for one in given:
+        path = Path(one).expanduser()
+        if not path.exists():
+            raise ValueError(f"{shown(path)} is not there: check the name")
+        below = [path / file for file in audio_only(list_files(path))] if path.is_dir() else [path]
+        if not below:
+            raise ValueError(f"{shown(path)} holds no audio files, such as .wav, .flac or .mp3")
+        found += below
+    return list(dict.fromkeys(found))
+
+
+def answers(
+    ask: Callable[[S], T], asked: Sequence[S], about: str
+) -> Iterator[tuple[S, T | ValueError]]:
+    """Yield each that was asked with its answer, or with what is wrong with it, behind a bar.
+
+    The bar is on standard error, and there is none for one alone. Whoever prints collects them
+    first: a bar catches what is printed.
+    """
+    from bodysounds.progress import track
+
+    with bars_on_stderr():
+        for one in track(asked, about) if len(asked) > 1 else asked:
+            try:
+                yield one, ask(one)
+            except ValueError as error:
+                yield one, error
+
+
+@contextmanager
+def bars_on_stderr() -> Iterator[None]:
+    """Send the progress bars to standard error: standard output is for results."""
+    import rich
+
+    rich.reconfigure(stderr=True)
+    try:
+        yield
+    finally:
+        rich.reconfigure()
+
+
+def check_out(path: Path | None, force: bool, endings: Sequence[str]) -> Path:
+    """Return where a result goes, once its folder is made.
+
+    Raises ValueError for none, another ending, and a file that exists where it may not be replaced.
+    """
+    known = ", ".join(endings)
+    if path is None:
+        raise ValueError(f"say where the result goes with --out FILE, a name in {known}")
+    out = path.expanduser()
+    if out.suffix.lower() not in endings:
+        raise ValueError(f"--out must end in {known}, got {shown(out)}")
+    if out.is_dir() or (out.exists() and not force):
+        raise ValueError(f"{shown(out)} exists: choose another --out, or add --force to replace it")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    return out
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Yield a file beside `path` that takes its place at the end, and is gone after an error."""
+    partial = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
+    try:
+        yield partial
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_csv(
+    path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = None
+) -> None:
+    """Write rows as CSV, all or nothing; a missing value is an empty cell."""
+    import pandas as pd
+
+    table = pd.DataFrame(list(rows), columns=None if columns is None else list(columns))
+    with whole(path) as partial:
+        table.to_csv(partial, index=False)
+
+
+def say(text: str, to_stderr: bool = False) -> None:
+    """Write a line; what the stream has no letters for, such as a broken file name, is escaped."""
+    stream = sys.stderr if to_stderr else sys.stdout
+    encoding = stream.encoding or "utf-8"
+    stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+
+
+def say_json(value: Any) -> None:
+    """Write one line of JSON; numbers that are not finite are null."""
+    sys.stdout.write(json.dumps(finite(value), allow_nan=False) + "\n")
+
+
+def finite(value: Any) -> Any:
+    """Return plain JSON values: Python numbers, null for those that are not finite."""
+    if isinstance(value, Mapping):
+        return {str(key): finite(own) for key, own in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(own) for own in value]
+    if isinstance(value, Path):
+        return str(value)
+    if hasattr(value, "item"):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def shown(path: str | Path) -> str:
+    """Return a path as text that can be written anywhere."""
+    return os.fspath(path).encode("utf-8", "backslashreplace").decode()
+
+
+def count(n: int, noun: str) -> str:
+    """Return `1 pair` or `2,000 pairs`."""
+    return f"{n:,} {noun}" + ("" if n == 1 else "s")
