@@ -1,0 +1,124 @@
+"""A table that lies beside recordings: which one it is, and which of its columns is the file."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import pandas as pd
+
+from bodysounds.corpora.csvs import read_csv
+from bodysounds.splitting.side_names import AUDIO_ENDING
+from bodysounds.types import Table
+
+ENDINGS = (".csv", ".tsv")
+MOST_TABLES, MOST_BYTES = 20, 100_000_000
+LEAST_SHARE = 0.5
+"""A table is about a folder's recordings where it names at least so many of them."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A table that names recordings of the folder."""
+
+    path: PurePosixPath
+    """Relative to the folder."""
+    file_column: str
+    table: Table
+    """A row a recording of the folder, in their order, all cells missing where it names none."""
+    exact: bool
+    """Whether it names every recording of its rows by the path below the folder."""
+    n_named: int
+    n_missing: int
+    """Rows of files that are not there."""
+    n_repeated: int
+    """Rows of a recording that an earlier row has named; they are passed over."""
+
+
+def find_table(root: Path, files: Sequence[PurePosixPath], audio: Sequence[PurePosixPath]) -> (
+    Found | None
+):  # fmt: skip
+    """Return the table that names most of the recordings, None where none names half of them.
+
+    A CSV or TSV, with commas, semicolons or tabs. Files that cannot be read as a table are passed
+    over.
+    """
+    candidates = [path for path in files if path.suffix.lower() in ENDINGS]
+    candidates.sort(key=lambda path: (len(path.parts), path.name != "metadata.csv", path))
+    best: Found | None = None
+    for path in candidates[:MOST_TABLES]:
+        if (root / path).stat().st_size > MOST_BYTES:
+            continue
+        try:
+            table = read_any(root / path)
+        except (ValueError, OSError):
+            continue
+        found = match(path, table, audio)
+        if found and (best is None or found.n_named > best.n_named):
+            best = found
+    return best if best and best.n_named >= LEAST_SHARE * len(audio) else None
+
+
+def read_any(path: Path) -> Table:
+    """Return a table with commas, semicolons or tabs, all cells as text; raises as `read_csv`."""
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
+        first = file.readline()
+    separator = max(",;\t", key=first.count)
+    if separator == ",":
+        return read_csv(path)
+    try:
+        return pd.read_csv(
+            path, sep=separator, dtype=str, keep_default_na=False, na_values=[""],
+            encoding="utf-8-sig", quoting=csv.QUOTE_MINIMAL,
+        )  # fmt: skip
+    except (pd.errors.ParserError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} cannot be read as a table: {error}") from error
+
+
+def match(path: PurePosixPath, table: Table, audio: Sequence[PurePosixPath]) -> Found | None:
+    """Return the table joined to the recordings by the column that names most of them."""
+    places = _places(audio, path.parent)
+    best: tuple[int, str, pd.Series[float]] | None = None
+    for name in table.columns:
+        rows = table[name].map(
+            lambda cell: places.get(_plain(cell)) if isinstance(cell, str) else None
+        )
+        count = rows.dropna().nunique()
+        if count and (best is None or count > best[0]):
+            best = int(count), str(name), rows
+    if best is None:
+        return None
+    n_named, column, rows = best
+    known = rows.notna() & ~rows.duplicated()
+    joined = table[known].set_index(rows[known].astype(int)).reindex(range(len(audio)))
+    named = table.loc[known, column].tolist()
+    exact = all(str(audio[int(at)]) == name for at, name in zip(rows[known], named, strict=True))
+    missing = int((rows.isna() & table[column].notna()).sum())
+    repeated = int((rows.notna() & rows.duplicated()).sum())
+    kept = joined.drop(columns=column).astype("str")
+    return Found(path, column, kept, bool(exact and known.all()), n_named, missing, repeated)
+
+
+def _places(audio: Sequence[PurePosixPath], beside: PurePosixPath) -> Mapping[str, int]:
+    """Return where each recording stands by every name that fits only it."""
+    places: dict[str, int | None] = {}
+    for at, path in enumerate(audio):
+        told = {str(path), AUDIO_ENDING.sub("", str(path)), path.name, path.stem}
+        if path.is_relative_to(beside):
+            told |= {
+                str(path.relative_to(beside)),
+                AUDIO_ENDING.sub("", str(path.relative_to(beside))),
+            }
+        told |= {"/".join(path.parts[k:]) for k in range(1, len(path.parts))}
+        for name in told:
+            places[name] = None if name in places else at
+    for at, path in enumerate(audio):  # a whole path is never another's last part
+        places[str(path)] = at
+    return {name: at for name, at in places.items() if at is not None}
+
+
+def _plain(cell: str) -> str:
+    plain = cell.strip().replace("\\", "/").removeprefix("./")
+    return plain
