@@ -8,10 +8,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bodysounds.cry_scream import CryScreamClassifier as CryScreamClassifier
     from bodysounds.respiratory import RespiratoryClassifier as RespiratoryClassifier
+    from bodysounds.verifier import Verifier as Verifier
 
 __version__ = "0.1.0"
 
-_HOME = {"CryScreamClassifier": "cry_scream", "RespiratoryClassifier": "respiratory"}
+_HOME = {
+    "CryScreamClassifier": "cry_scream",
+    "RespiratoryClassifier": "respiratory",
+    "Verifier": "verifier",
+}
 
 
 def __getattr__(name: str) -> Any:

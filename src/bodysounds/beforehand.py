@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ STAGES = (
     "ingest", "split", "featurize", "train_embedding", "recipes", "score_pairs", "threshold",
     "report", "split_closed", "split_sources", "split_patients", "train_classifier",
     "train_yamnet", "train_wav2vec2", "train_respiratory", "runs", "predict", "ensemble", "tasks",
-    "report_classes",
+    "report_classes", "bundle",
 )  # fmt: skip
 
 
@@ -53,16 +53,22 @@ RESPIRATORY_METHODS = ("sl", "scl", "hybrid", "mscl")
 RESPIRATORY_FOLDS = 5
 
 
-def check_recipe(recipe: str, conf: Path, chosen_by: str = "recipe") -> None:
+def check_recipe(
+    recipe: str,
+    conf: Path,
+    chosen_by: str = "recipe",
+    read: Callable[[str], str | bytes] = lambda path: Path(path).read_text(encoding="utf-8"),
+) -> None:
     """Raise ValueError where the configuration has no recipe of that name, and list those it has.
 
-    The interpolation that looks it up would only say that a key is missing.
+    `read` reads a file of `conf` where that is no folder of this machine. The interpolation that
+    looks the recipe up would only say that a key is missing.
     """
     import yaml
 
     file, key = RECIPES[chosen_by]
     path = conf / "base" / file
-    known = list(yaml.safe_load(path.read_text())[key])
+    known = list(yaml.safe_load(read(path.as_posix()))[key])
     if recipe not in known:
         told = ", ".join(known)
         raise ValueError(f"--params {chosen_by}={recipe}: the recipes are {told} ({path})")

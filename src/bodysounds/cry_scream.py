@@ -12,7 +12,7 @@ import numpy.typing as npt
 from bodysounds.audio.read import Source, resample, to_mono
 from bodysounds.models.ensemble import Ensemble, load_ensemble
 from bodysounds.scoring.events import Event, Frame, events_of
-from bodysounds.scoring.frames import frames, unusable
+from bodysounds.scoring.frames import frames, unusable_channels
 from bodysounds.scoring.given import given_samples
 
 Float32s = npt.NDArray[np.float32]
@@ -78,11 +78,7 @@ class CryScreamClassifier:
         """
         samples, rate = given_samples(recording, sample_rate)
         ensemble, limits = self.ensemble, self.ensemble.rule["usable"]
-        # each channel: their mean may be softer than full scale
-        reasons = [unusable(channel, rate, limits) for channel in samples.T]
-        flaw = next((told for told in reasons if told and not told.startswith("silent")), None)
-        if flaw is None and all(reasons):
-            flaw = reasons[0]
+        flaw = unusable_channels(samples, rate, limits)
         if flaw is not None and not flaw.startswith("clipped"):
             return Prediction(None, {}, flaw, [], [])
         waveform = resample(to_mono(samples), rate, ensemble.sample_rate)

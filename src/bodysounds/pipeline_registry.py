@@ -8,6 +8,7 @@ from kedro.pipeline import Pipeline
 
 from bodysounds.identification_pipelines import identification, identification_evaluate
 from bodysounds.pipelines import (
+    bundle,
     featurize,
     fold,
     ingest,
@@ -33,6 +34,7 @@ def verification(task: str) -> Pipeline:
         [
             *(stage.create_pipeline() for stage in stages),
             report.create_pipeline(task, "figure.training"),
+            bundle.create_pipeline(task),
             inspect.create_pipeline(task),
         ],
         namespace=task,
@@ -47,6 +49,7 @@ def evaluation(task: str) -> Pipeline:
             score_pairs.create_pipeline(dev_encoder="encoder"),
             threshold.create_pipeline(),
             report.create_pipeline(task),
+            bundle.create_pipeline(task),
             inspect.create_pipeline(task),
         ],
         namespace=task,

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from bodysounds.models.classifier import Classifier as Classifier
     from bodysounds.models.encoder import Encoder as Encoder
     from bodysounds.models.ensemble import Ensemble as Ensemble
+    from bodysounds.models.verifier import VerifierBundle as VerifierBundle
 
     Table: TypeAlias = pd.DataFrame
     Floats: TypeAlias = npt.NDArray[np.floating[Any]]
@@ -27,6 +28,6 @@ if TYPE_CHECKING:
     Array: TypeAlias = npt.NDArray[Any]
 else:
     Table = Floats = Ints = Array = Figure = Packed = Corpus = Picture = Any
-    Classifier = Encoder = Ensemble = Any
+    Classifier = Encoder = Ensemble = VerifierBundle = Any
 
 Metrics: TypeAlias = dict[str, Any]

@@ -49,12 +49,16 @@ class Packed:
 
     def waveform(self, segment_id: str) -> Float32s:
         """Return a segment as float32 in [-1, 1), shape (n_samples,); KeyError if unknown."""
+        piece = self.samples_of(segment_id).astype(np.float32)
+        piece /= 32768
+        return piece
+
+    def samples_of(self, segment_id: str) -> Int16s:
+        """Return a segment as it is packed, int16, shape (n_samples,); KeyError if unknown."""
         if segment_id not in self._spans:
             raise KeyError(f"segment {segment_id!r} is not among the {len(self)} packed ones")
         first, count = self._spans[segment_id]
-        piece = self.samples[first : first + count].astype(np.float32)
-        piece /= 32768
-        return piece
+        return self.samples[first : first + count]
 
 
 def to_int16(waveform: npt.NDArray[np.floating]) -> Int16s:

@@ -180,5 +180,8 @@ def _read(source: Source, name: str) -> bytes:
                 "a recording is given as a path, bytes or a binary file, "
                 f"got {type(source).__name__}"
             )
-        return source.read()
+        content = source.read()
+        if isinstance(content, str):
+            raise AudioError(f"{name} is open as text: open it as a binary file, with mode 'rb'")
+        return content
     return file_bytes(Path(source), name)

@@ -7,7 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
+from kedro.io import DatasetError
+
 from bodysounds.datasets.files import StoredFiles
+
+FOLDERS = ("embedding_model.ckpt", "verifier.json")
+"""What shows that a folder is itself an encoder: SpeechBrain's, or the bundle of a verifier."""
 
 logger = logging.getLogger(__name__)
 
@@ -15,7 +20,7 @@ logger = logging.getLogger(__name__)
 class StoredWeights(StoredFiles):
     """Versions of a file or folder; where `filepath` is itself one, that one, without versions.
 
-    A folder that SpeechBrain published counts as a single file too.
+    A folder that SpeechBrain published, or the bundle of a verifier, is a single one too.
     """
 
     kind = "weights"
@@ -26,10 +31,13 @@ class StoredWeights(StoredFiles):
 
     @property
     def _single(self) -> bool:
+        return self._is_one(self._filepath)
+
+    def _is_one(self, path: PurePosixPath) -> bool:
         if self.marker:
-            return bool(self._fs.isfile(str(self._filepath / self.marker)))
-        published = str(self._filepath / "embedding_model.ckpt")
-        return bool(self._fs.isfile(str(self._filepath)) or self._fs.isfile(published))
+            return bool(self._fs.isfile(str(path / self.marker)))
+        found = (path, *(path / name for name in FOLDERS))
+        return any(self._fs.isfile(str(one)) for one in found)
 
     @contextmanager
     def _to_load(self) -> Iterator[Path]:
@@ -42,4 +50,7 @@ class StoredWeights(StoredFiles):
         return self._filepath if self._single else super()._get_load_path()
 
     def _exists(self) -> bool:
-        return self._single or super()._exists()
+        try:
+            return self._is_one(self._get_load_path())
+        except DatasetError:
+            return False

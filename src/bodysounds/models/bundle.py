@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from bodysounds.models.bundle_rule import check_rule
 from bodysounds.models.classifier import Classifier, load_classifier, save_classifier
+from bodysounds.models.folders import new_folder, newest_folder, read_about, write_about
 from bodysounds.types import Metrics
 
 FORMAT = "bodysounds.ensemble/1"
@@ -26,19 +24,9 @@ def save_bundle(path: str | Path, members: Mapping[str, Classifier], rule: Metri
     It holds ensemble.json (the rule, and where each member is), and <member>.safetensors or the
     Hugging Face folder <member>/.
     """
-    path = Path(path)
-    if path.exists():
-        raise ValueError(f"{path} exists: an ensemble is saved as a new folder")
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    partial.mkdir(parents=True)
-    try:
+    with new_folder(path, "an ensemble") as partial:
         files = {name: _save_member(partial, name, member) for name, member in members.items()}
-        about = {"format": FORMAT, "files": files, "rule": rule}
-        text = json.dumps(about, indent=2, sort_keys=True, allow_nan=False)
-        (partial / FILE).write_text(text + "\n", encoding="utf-8")
-        os.replace(partial, path)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        write_about(partial / FILE, {"format": FORMAT, "files": files, "rule": rule})
 
 
 def load_bundle(path: str | Path) -> tuple[dict[str, Classifier], Metrics]:
@@ -48,7 +36,7 @@ def load_bundle(path: str | Path) -> tuple[dict[str, Classifier], Metrics]:
     or its rule lacks something or cannot be followed, and where a member is missing, cut short or
     of another shape.
     """
-    folder = newest_bundle(Path(path).expanduser())
+    folder = newest_folder(Path(path).expanduser(), FILE, AGAIN)
     about = _about(folder / FILE)
     files, rule = about["files"], about["rule"]
     members = {}
@@ -59,17 +47,6 @@ def load_bundle(path: str | Path) -> tuple[dict[str, Classifier], Metrics]:
             raise ValueError(f"{folder} lacks its member {name!r}: {AGAIN}")
         members[name] = _load_member(folder / own)
     return members, rule
-
-
-def newest_bundle(path: Path) -> Path:
-    """Return the folder itself where it is a bundle, else the latest <version>/<name> below it."""
-    if (path / FILE).is_file():
-        return path
-    versions = sorted(path.glob(f"*/*/{FILE}")) or sorted(path.glob(f"*/{FILE}"))
-    if not versions:
-        what = f"holds no {FILE}" if path.exists() else "does not exist"
-        raise ValueError(f"{path} {what}: {AGAIN}")
-    return versions[-1].parent
 
 
 def _save_member(folder: Path, name: str, member: Classifier) -> str:
@@ -91,13 +68,7 @@ def _load_member(path: Path) -> Classifier:
 
 
 def _about(file: Path) -> dict[str, Any]:
-    try:
-        about = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{file} cannot be read as JSON ({error}): {AGAIN}") from error
-    if not isinstance(about, dict) or about.get("format") != FORMAT:
-        found = about.get("format") if isinstance(about, dict) else None
-        raise ValueError(f"{file} has the format {found!r}, not {FORMAT!r}: {AGAIN}")
+    about = read_about(file, FORMAT, AGAIN)
     rule = about.get("rule")
     if not isinstance(rule, dict) or not isinstance(about.get("files"), dict):
         raise ValueError(f"{file} lacks its rule or its files: {AGAIN}")

@@ -135,16 +135,17 @@ def load_encoder(path: str | Path) -> Encoder:
     """Return the encoder of a .safetensors file, or of a folder.
 
     A folder holds `<version>/<name>`, as a versioned catalog entry writes it, of which the latest
-    is taken, or is one of SpeechBrain's pretrained ones, such as spkrec-ecapa-voxceleb (see
-    `models.pretrained`). Raises ValueError that names the path where there is none, or where the
-    file is no encoder of either kind.
+    is taken; or is the bundle of a verifier (see `models.verifier`), or its versions; or is one of
+    SpeechBrain's pretrained ones, such as spkrec-ecapa-voxceleb (see `models.pretrained`). Raises
+    ValueError that names the path where there is none, or where the file is no encoder of any kind.
     """
     from bodysounds.models.pretrained import is_pretrained, load_pretrained
+    from bodysounds.models.verifier import bundled_encoder
 
     path = Path(path).expanduser()
     if is_pretrained(path):
         return load_pretrained(path)
-    file = newest_version(path, RETRAIN)
+    file = bundled_encoder(path) or newest_version(path, RETRAIN)
     if file is None:
         raise ValueError(
             f"{path} holds no <version>/<name>.safetensors and no embedding_model.ckpt: {RETRAIN}, "

@@ -1,5 +1,6 @@
 """The parameters of every stage: one frozen dataclass each, checked when it is built."""
 
+from bodysounds.params.bundle import BundleParams as BundleParams
 from bodysounds.params.ensemble import EnsembleParams as EnsembleParams
 from bodysounds.params.featurize import FeaturizeParams as FeaturizeParams
 from bodysounds.params.ingest import IngestParams as IngestParams

@@ -69,7 +69,7 @@ def unusable(waveform: Float32s, sample_rate: int, limits: Mapping[str, float]) 
     """
     seconds = len(waveform) / sample_rate
     if seconds < limits["min_s"]:
-        return f"too short: {seconds:.3g} s, and it takes {limits['min_s']:g} s"
+        return too_short(seconds, limits["min_s"])
     peak = float(np.abs(waveform).max())
     if peak < 10 ** (limits["silence_dbfs"] / 20):
         told = f"{20 * np.log10(peak):.1f} dBFS" if peak else "digital zero"
@@ -81,6 +81,24 @@ def unusable(waveform: Float32s, sample_rate: int, limits: Mapping[str, float]) 
             f"{limits['clipped_share']:.0%} may be"
         )
     return None
+
+
+def unusable_channels(
+    samples: Float32s, sample_rate: int, limits: Mapping[str, float]
+) -> str | None:
+    """Return why a recording, float32 (n, channels), is not worth an answer, or None.
+
+    As `unusable` says of each channel, since their mean may be softer than full scale: one that is
+    clipped is enough, and silent is a recording all of whose channels are.
+    """
+    reasons = [unusable(channel, sample_rate, limits) for channel in samples.T]
+    loud = [reason for reason in reasons if not reason or not reason.startswith("silent")]
+    return next(filter(None, loud), None) if loud else reasons[0]
+
+
+def too_short(seconds: float, min_s: float) -> str:
+    """Return the reason that a recording of so many seconds gets no answer."""
+    return f"too short: {seconds:.3g} s, and it takes {min_s:g} s"
 
 
 def check_waveform(waveform: npt.ArrayLike) -> Float32s:

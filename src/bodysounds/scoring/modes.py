@@ -8,6 +8,7 @@ import numpy as np
 
 from bodysounds.audio.packed import Packed
 from bodysounds.models.encoder import Encoder
+from bodysounds.models.network import EmbeddingNetwork
 from bodysounds.params import ScorePairsParams
 from bodysounds.scoring.cosine import Float32s, unit_rows
 from bodysounds.scoring.embed import embed_means
@@ -19,7 +20,7 @@ FRAME_S = 0.025
 
 def embed_in_mode(
     mode: str,
-    encoder: Encoder,
+    encoder: Encoder | EmbeddingNetwork,
     packed: Packed,
     side_table: SideTable,
     rows: Ints,

@@ -1,0 +1,103 @@
+"""A side as outsiders give it: one recording, or several that are joined as a run joins them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from bodysounds.audio.packed import Packed, to_int16
+from bodysounds.audio.read import Source, resample, to_mono
+from bodysounds.scoring.frames import too_short, unusable_channels
+from bodysounds.scoring.given import given_samples
+from bodysounds.sides import SideTable
+
+Recording: TypeAlias = Source | tuple[npt.NDArray[Any], int] | npt.NDArray[Any]
+Side: TypeAlias = Recording | Sequence[Recording]
+
+
+@dataclass(frozen=True)
+class GivenSide:
+    """What there is to hear, and whether it is worth an answer."""
+
+    packed: Packed
+    """Its recordings, one after the other, as int16."""
+    table: SideTable
+    """One row: the side."""
+    seconds: float
+    """Of its recordings together, as they were given."""
+    flaw: str | None
+    """Why there is no answer (too short, silent, clipped), or None."""
+
+
+def given_side(
+    side: Side, sample_rate: int | None, heard_rate: int, limits: Mapping[str, float]
+) -> GivenSide:
+    """Return a side, heard at `heard_rate` Hz: channels averaged, rates converted, 16 bit.
+
+    Parameters
+    ----------
+    side : recording, or list of recordings
+        A recording is a path, bytes, a binary file object, an array, or (array, rate in Hz); an
+        array as for `given_samples`.
+    sample_rate : int, optional
+        Hz, of arrays that come without theirs.
+    limits : mapping
+        min_s (of all recordings together), silence_dbfs and clipped_share (of each one).
+
+    Raises ValueError for what is no audio, is cut short or holds NaN, for an array without its
+    rate, and for an empty list.
+    """
+    recordings = _recordings(side)
+    if not recordings:
+        raise ValueError("a side is one recording or a list of them, got an empty list")
+    pieces, seconds, flaws = [], 0.0, []
+    for number, recording in enumerate(recordings, start=1):
+        given, known = recording if isinstance(recording, tuple) else (recording, sample_rate)
+        samples, rate = given_samples(given, known)
+        mono = to_mono(samples)
+        flaw = unusable_channels(samples, rate, {**limits, "min_s": 0.0})
+        if flaw is None and np.abs(mono).max() < 10 ** (limits["silence_dbfs"] / 20):
+            flaw = "silent: its channels cancel one another"
+        if flaw is not None:
+            flaws.append(_which(number, given, len(recordings)) + flaw)
+        pieces.append(to_int16(resample(mono, rate, heard_rate)))
+        seconds += len(samples) / rate
+    if seconds < limits["min_s"]:
+        flaws.insert(0, too_short(seconds, limits["min_s"]))
+    lengths = np.array([len(piece) for piece in pieces], dtype=np.int64)
+    spans = np.stack([np.cumsum(lengths) - lengths, lengths], axis=1)
+    packed = Packed(np.concatenate(pieces), pd.DataFrame(), heard_rate)
+    return GivenSide(packed, SideTable(pd.DataFrame(), (spans,)), seconds, next(iter(flaws), None))
+
+
+def _recordings(side: Any) -> list[Any]:
+    """Return the recordings of a side; a tuple is one where it is (array, rate), else several."""
+    if isinstance(side, tuple) and not _with_rate(side):
+        side = list(side)
+    recordings = side if isinstance(side, list) else [side]
+    for recording in recordings:
+        if isinstance(recording, tuple) and not _with_rate(recording):
+            raise ValueError(
+                "a tuple in a list of recordings is (array, sample rate in Hz), got "
+                f"{str(recording)[:60]}"
+            )
+    return recordings
+
+
+def _with_rate(value: tuple[Any, ...]) -> bool:
+    """Whether this is an array with its rate."""
+    two = len(value) == 2 and isinstance(value[0], np.ndarray)
+    return two and not isinstance(value[1], np.ndarray)
+
+
+def _which(number: int, recording: Any, count: int) -> str:
+    if count == 1:
+        return ""
+    name = f", {os.fspath(recording)}" if isinstance(recording, str | os.PathLike) else ""
+    return f"recording {number}{name}: "
