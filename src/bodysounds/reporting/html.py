@@ -11,16 +11,27 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from bodysounds.figures import style
 from bodysounds.reporting.captions import CAPTIONS, GROUP_TITLES, WIDE, rows
+from bodysounds.reporting.contents import with_contents
 from bodysounds.reporting.words import interval, number, percent, points
 from bodysounds.types import Metrics, Table
 
 MOST_FAILURES = 10
 """Worst errors shown of each kind."""
+FILTERS = {
+    "percent": percent,
+    "interval": interval,
+    "points": points,
+    "number": number,
+    "system": style.label,
+    "words": lambda name: str(name).replace("_", " "),
+    "count": lambda number: f"{number:,}",
+}
+"""How templates print values, in pages and in model cards alike."""
 
 
 def render(template: str, **values: Any) -> str:
     """Return a page from a template of this folder; a value that is missing raises."""
-    return _environment().get_template(template).render(**values)
+    return with_contents(_environment().get_template(template).render(**values))
 
 
 def _environment() -> Environment:
@@ -32,15 +43,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
-        "percent": percent,
-        "interval": interval,
-        "points": points,
-        "number": number,
-        "system": style.label,
-        "words": lambda name: str(name).replace("_", " "),
-        "count": lambda number: f"{number:,}",
-    }
+    environment.filters |= FILTERS
     environment.globals |= {
         "css": (folder / "page.css").read_text(),
         "group_titles": GROUP_TITLES,
