@@ -47,10 +47,14 @@ class Beforehand:
         from bodysounds.beforehand import RECIPES, check_recipe
 
         loader = context.config_loader
+        # a folder, or what is within the archive that `kedro package` writes
+        base = Path(loader._get_conf_env_path(loader.base_env))
+        if not loader._fs.isdir(base.as_posix()):
+            return  # Kedro says so
         for chosen_by in RECIPES:
             recipe = (loader.runtime_params or {}).get(chosen_by)
             if recipe is not None:
-                check_recipe(str(recipe), Path(loader.conf_source), chosen_by)
+                check_recipe(str(recipe), base.parent, chosen_by, loader._fs.cat_file)
 
     @hook_impl
     def before_pipeline_run(
@@ -95,7 +99,7 @@ class RunRecord:
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]
     ) -> None:
         from bodysounds.params import plain
-        from bodysounds.reporting.record import data_hashes, run_record
+        from bodysounds.reporting.record import data_hashes, run_of, run_record
 
         for task in _tasks(pipeline):
             name = f"{task}.record"
@@ -109,10 +113,7 @@ class RunRecord:
             }
             record = {
                 **run_record(),
-                "run": {
-                    key: run_params.get(key)
-                    for key in ("run_id", "env", "pipeline_names", "runtime_params", "runner")
-                },
+                "run": run_of(run_params),
                 "parameters": plain(catalog.load("parameters").get(task, {})),
                 "dataset_versions": _versions(pipeline, catalog),
                 "data": data_hashes(**tables),

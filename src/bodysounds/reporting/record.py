@@ -8,6 +8,7 @@ import platform
 import shlex
 import subprocess
 import sys
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,10 +25,17 @@ PACKAGES = (
 )  # fmt: skip
 
 
+ASKED = ("run_id", "env", "pipeline_names", "runtime_params")
+PARTS = (
+    "tags", "namespaces", "node_names", "from_nodes", "to_nodes", "from_inputs", "to_outputs",
+    "load_versions", "only_missing_outputs",
+)  # fmt: skip
+
+
 def run_record() -> dict[str, Any]:
     """Return command, versions, git commit (None outside a clone) and machine, as plain values."""
     return {
-        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": command(),
         "bodysounds": __version__,
         "python": platform.python_version(),
         "packages": package_versions(),
@@ -36,6 +44,23 @@ def run_record() -> dict[str, Any]:
         "cpus": os.cpu_count(),
         "devices": device_names(),
     }
+
+
+def command() -> str:
+    """Return the command line of this process, as one would type it."""
+    program = Path(sys.argv[0])
+    module = program.name == "__main__.py"  # Kedro itself says `python -m kedro`
+    called = f"python -m {program.parent.name}" if module else program.name
+    return f"{called} {shlex.join(sys.argv[1:])}".rstrip()
+
+
+def run_of(run_params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a run was asked for, of what Kedro tells its hooks: a part of it, if it was."""
+    found = {name: run_params.get(name) for name in ASKED}
+    parts = {name: run_params[name] for name in PARTS if run_params.get(name)}
+    # <kedro.runner.sequential_runner.SequentialRunner object at 0x...>
+    named, _, _ = str(run_params.get("runner")).partition(" object at ")
+    return found | parts | {"runner": named.rpartition(".")[2]}
 
 
 def package_versions() -> dict[str, str]:

@@ -1,0 +1,39 @@
+"""What earlier runs of a task left, as the catalog entry that a run compares itself with."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+from kedro.io import DatasetError
+from kedro.io.core import VersionNotFoundError
+
+from bodysounds.datasets.files import StoredFiles
+
+
+class PreviousRun(StoredFiles):
+    """The latest finished run before this one; `filepath` is the entry `metrics` of the task.
+
+    load returns a `bodysounds.reporting.runs_on_disk.Earlier`, also where there is no earlier run
+    or none that can be read. `--load-versions=<task>.previous:<version>` chooses another one.
+    """
+
+    def load(self) -> Any:
+        from bodysounds.reporting.runs_on_disk import earlier_runs
+
+        self._fs.invalidate_cache(str(self._filepath.parent))
+        latest = self._version.load if self._version else None
+        return earlier_runs(self._fs, str(self._filepath.parent), self._before, latest)
+
+    def save(self, data: Any) -> NoReturn:
+        raise DatasetError("the previous run is there already: nothing saves it")
+
+    @property
+    def _before(self) -> str:
+        return str(self.resolve_save_version())
+
+    def _fetch_latest_load_version(self) -> str:
+        versions = [self._get_version_from_path(path) for path in self._get_versions()]
+        earlier = [version for version in versions if version < self._before]
+        if not earlier:
+            raise VersionNotFoundError(f"Did not find any earlier run for {self}")
+        return max(earlier)
