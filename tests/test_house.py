@@ -32,6 +32,7 @@ STAGES = {
     "score_pairs": params.ScorePairsParams,
     "threshold": params.ThresholdParams,
     "report": params.ReportParams,
+    "bundle": params.BundleParams,
 }
 
 
@@ -66,7 +67,7 @@ def test_the_default_is_cry_verification() -> None:
 
 
 @pytest.mark.parametrize("task", VERIFICATIONS)
-def test_a_task_is_eight_rooms(task: str) -> None:
+def test_a_task_is_nine_rooms(task: str) -> None:
     rooms = {node.namespace for node in register_pipelines()[task].nodes}
     # the data inspection has no parameters of its own
     assert rooms == {f"{task}.{stage}" for stage in (*STAGES, "inspect")}

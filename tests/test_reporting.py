@@ -457,7 +457,7 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data):
-        if "style" not in self.open:
+        if not {"style", "nav"} & set(self.open):  # the links repeat the headings
             self.text += data
 
 

@@ -18,7 +18,7 @@ from conftest import FinishedRun, kedro
 LAYERS = ["raw", "tables", "protocol", "sound", "models", "scores", "reporting"]
 VERIFICATION = (
     "ingest", "split", "featurize", "train_embedding", "score_pairs", "threshold", "report",
-    "inspect",
+    "bundle", "inspect",
 )  # fmt: skip
 IDENTIFICATION = (
     "ingest", "split_closed", "featurize", "train_classifier", "predict", "report_classes",

@@ -24,12 +24,12 @@ def roc_figure(rows: Table, metrics: Metrics) -> Figure:
     figure, axes = _panels(metrics)
     for panel, name in zip(axes, metrics["classes"], strict=True):
         panel.plot([0, 100], [0, 100], ":", color=style.INK, linewidth=1, label="_guess")
-        for system, look, label, target, score in _scores(rows, metrics, name):
+        for place, (system, look, label, target, score) in enumerate(_scores(rows, metrics, name)):
             far, frr, _ = det_curve(target, score)
             panel.plot(
                 100 * far, 100 * (1 - frr), color=look.colour, linestyle=look.line, label=label,
                 linewidth=2.4 if system == "ours" else 1.5,
-                zorder=3 if system == "ours" else 2,
+                zorder=3 if system == "ours" else 2, **style.marks(look, place),
             )  # fmt: skip
         panel.set_xlabel("false positive rate (%)")
         framed(panel, name, _area("AUC", metrics, name, "auc"))
@@ -42,14 +42,14 @@ def precision_recall_figure(rows: Table, metrics: Metrics) -> Figure:
     figure, axes = _panels(metrics)
     for panel, name in zip(axes, metrics["classes"], strict=True):
         share = None
-        for system, look, label, target, score in _scores(rows, metrics, name):
+        for place, (system, look, label, target, score) in enumerate(_scores(rows, metrics, name)):
             precision, recall = precision_recall_curve(target, score)
             share = 100 * float(np.mean(target))
             panel.step(
                 np.append(0, 100 * recall), np.append(100 * precision[0], 100 * precision),
                 where="pre", color=look.colour, linestyle=look.line, label=label,
                 linewidth=2.4 if system == "ours" else 1.5,
-                zorder=3 if system == "ours" else 2,
+                zorder=3 if system == "ours" else 2, **style.marks(look, place),
             )  # fmt: skip
         if share is not None:
             panel.axhline(share, color=style.INK, linestyle=":", linewidth=1, label="_guess")

@@ -76,7 +76,9 @@ def classes_figure(metrics: Metrics) -> Figure:
         heard = metrics["subgroups"][pair[1]]["ours"]
         axes.hist(recalls(heard), edges, histtype="step", color=style.INK, linewidth=1.6,
                   linestyle="--", label=CONDITIONS[pair[1]])  # fmt: skip
-    axes.axvline(float(np.median(shares)), color=style.ORANGE, linewidth=1.8,
+    # white beneath, since it may cross bars as dark as itself
+    axes.axvline(float(np.median(shares)), color="white", linewidth=4.0, label="_beneath")
+    axes.axvline(float(np.median(shares)), color=style.ORANGE, linewidth=1.8, linestyle="-.",
                  label=f"median {np.median(shares):.0f}%")  # fmt: skip
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlim(0, 100)

@@ -51,7 +51,7 @@ def confusion_figure(predictions: Table, metrics: Metrics, most: int = 60) -> Fi
         for row, column in np.argwhere(matrix > 0):
             axes.text(
                 column, row, f"{share[row, column]:.0f}", ha="center", va="center", fontsize=8,
-                color="white" if share[row, column] > 60 else style.INK,
+                color=style.ink_on(share[row, column] / 100),
             )  # fmt: skip
     bar = figure.colorbar(image, ax=axes, shrink=0.6, pad=0.02)
     bar.set_label("% of the class's clips", fontsize=9)

@@ -38,7 +38,7 @@ def confusions_figure(metrics: Metrics) -> Figure:
             panel.text(
                 column, row, f"{share[row, column]:.0f}%\n{matrix[row, column]:.0f}",
                 ha="center", va="center", fontsize=8, linespacing=1.25,
-                color="white" if share[row, column] > 68 else style.INK,
+                color=style.ink_on(share[row, column] / 100),
             )  # fmt: skip
         framed(panel, name, f"{rate_label(rate)} {100 * entry[rate]:.1f}%")
     told = f"{about(metrics)}\nrows are true, columns what they were taken for"

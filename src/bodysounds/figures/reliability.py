@@ -79,13 +79,14 @@ def risk_coverage_figure(rows: Table, metrics: Metrics) -> Figure:
         return style.empty_figure("Abstaining", "no probabilities were kept", about(metrics))
     figure, axes = style.new_figure(7.0, 4.9)
     looks = style.look(shown)
-    for system, name in shown.items():
+    for place, (system, name) in enumerate(shown.items()):
         table, right = _probabilities(rows, metrics, system)
         coverage, risk, _ = risk_coverage(right, table.max(axis=1))
         look = looks[system]
         axes.plot(
             100 * coverage, 100 * risk, color=look.colour, linestyle=look.line, label=name,
             linewidth=2.4 if system == "ours" else 1.5, zorder=3 if system == "ours" else 2,
+            **style.marks(look, place),
         )  # fmt: skip
     point = metrics["abstention"]
     if point and point["kept"]:

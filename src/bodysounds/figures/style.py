@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from bodysounds.types import Metrics
@@ -112,6 +113,30 @@ def plain_axes(axes: Axes) -> Axes:
     axes.set_axisbelow(True)
     axes.tick_params(colors=INK, labelsize=9)
     return axes
+
+
+def ink_on(share: float, colours: str = "Blues") -> str:
+    """Return white or ink, whichever is read more easily on a colour map at a share in [0, 1]."""
+    from matplotlib import colormaps
+
+    under = luminance(colormaps[colours](share)[:3])
+    on_white, on_ink = (1.05) / (under + 0.05), (under + 0.05) / (luminance(to_rgb(INK)) + 0.05)
+    return "white" if on_white > on_ink else INK
+
+
+def luminance(colour: Sequence[float]) -> float:
+    """Return the relative luminance of an sRGB colour in [0, 1], as WCAG 2 defines it."""
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in colour]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def marks(look: Look, place: int) -> dict[str, Any]:
+    """Return what gives a curve of many points a few marks of its look.
+
+    `place` is the curve's number, so that the marks of curves that run together alternate.
+    """
+    return {"marker": look.marker, "markevery": (0.05 + 0.03 * (place % 8), 0.3), "markersize": 4.5,
+            "markeredgecolor": "white", "markeredgewidth": 0.4}  # fmt: skip
 
 
 def empty_figure(text: str, why: str, told: str) -> Figure:

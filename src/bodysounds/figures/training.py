@@ -9,6 +9,7 @@ from bodysounds.figures import style
 from bodysounds.types import Figure, Table
 
 LOSS_LINES = ("--", ":", "-.")
+VALIDATION = (0, (9, 2, 1, 2, 1, 2))
 
 
 def training_figure(history: Table, synthetic: bool = False) -> Figure:
@@ -33,8 +34,8 @@ def training_figure(history: Table, synthetic: bool = False) -> Figure:
             )  # fmt: skip
     if "validation_loss" in history:
         axes.plot(
-            epoch, history["validation_loss"], "-", marker=marker, color=style.GREEN,
-            label="validation loss",
+            epoch, history["validation_loss"], linestyle=VALIDATION, marker=marker,
+            color=style.GREEN, label="validation loss",
         )  # fmt: skip
     axes.set_xlabel("epoch")
     axes.set_ylabel("loss")

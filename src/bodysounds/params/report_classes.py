@@ -37,6 +37,9 @@ class ReportClassesParams:
     """Classes of the confusion figure; of more, those that are confused most."""
     n_bins: int = 10
     """Of confidence, in reliability diagrams and the expected calibration error."""
+    audio: int = 0
+    """Surest errors whose sound is put into the page, up to twenty; 0: no sound. People may be
+    recognised by it, and where the licence allows no excerpts there is none."""
 
     def __post_init__(self) -> None:
         within("report_classes.n_bootstrap", self.n_bootstrap, 10, 1_000_000)
@@ -50,4 +53,5 @@ class ReportClassesParams:
         one_of("report_classes.condition", self.condition, (*HEARD, "all"))
         within("report_classes.n_confusions", self.n_confusions, 1, 100_000)
         within("report_classes.most_matrix", self.most_matrix, 2, 300)
+        within("report_classes.audio", self.audio, 0, 20)
         within("report_classes.n_bins", self.n_bins, 2, 100)

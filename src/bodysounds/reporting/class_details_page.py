@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -15,6 +15,7 @@ from bodysounds.models.encoder import Encoder
 from bodysounds.models.heard import warning_of
 from bodysounds.params.report_classes import HEARD
 from bodysounds.reporting import respiratory_page as breath
+from bodysounds.reporting.audio import Sounds, audio_told
 from bodysounds.reporting.captions import rows
 from bodysounds.reporting.cards import data_facts, model_facts, rejected_reasons
 from bodysounds.reporting.class_cards import clip_rows, listed, rule_facts, split_told
@@ -26,7 +27,10 @@ from bodysounds.reporting.class_words import (
     shown_systems,
     system_label,
 )
+from bodysounds.reporting.compare_words import shown as comparison_shown
 from bodysounds.reporting.html import images, render
+from bodysounds.reporting.methods_respiratory import respiratory_methods
+from bodysounds.reporting.methods_scream import scream_methods
 from bodysounds.reporting.words import percent
 from bodysounds.types import Metrics, Table
 
@@ -65,6 +69,10 @@ def details_page(
     corpus: Corpus,
     record: Mapping[str, Any],
     task: str = "classification",
+    comparison: Metrics | None = None,
+    audio: int = 0,
+    errors: Sequence[Mapping[str, Any]] = (),
+    sounds: Sounds | None = None,
 ) -> str:
     """Return the report of a task of few classes as one self-contained HTML page.
 
@@ -87,6 +95,8 @@ def details_page(
         Of the ensemble; empty where there is none.
     record
         `run_record()`, and the run's `parameters` where they are known.
+    comparison
+        That entry of the task; its section is left out where there is no earlier run.
     """
     head = metrics["headline"]
     cycles = head.get("unit") == "cycle"
@@ -94,6 +104,10 @@ def details_page(
         examples, split_facts = breath.dealt(metrics, examples, split_facts)
     audit = {name: v for name, v in metrics["shortcuts"].items() if name != "verdict"}
     parameters = record.get("parameters")
+    told: dict[str, Any] = {
+        "metrics": metrics, "split_facts": split_facts, "classifiers": classifiers, "rule": rule,
+        "corpus": corpus, "record": record,
+    }  # fmt: skip
     shown = shown_systems(metrics)
     found = metrics["test"]["ours"]["per_class"]
     own = manifest[manifest["recording_id"].isin(examples["recording_id"])]
@@ -111,6 +125,7 @@ def details_page(
         question=f"Which of {head['n_classes']:,} {head['classes_are']} is heard?",
         corpus=corpus,
         metrics=metrics,
+        comparison=comparison_shown(comparison),
         head=head,
         systems=metrics["test"],
         shown=shown,
@@ -127,6 +142,9 @@ def details_page(
         leak=metrics["leak"],
         images=_images(figures, metrics),
         confusions=rows(confusions),
+        errors=errors,
+        sounds=sounds or {},
+        audio_told=audio_told(sounds or {}, audio, corpus, "report_classes"),
         audit=audit,
         files={f"file_{k}": v for k, v in metrics["file_shortcuts"].items()},
         verdict=metrics["shortcuts"]["verdict"],
@@ -155,6 +173,9 @@ def details_page(
         "than those above are untested.",
         record=record,
         parameters=json.dumps(parameters, indent=2, default=str) if parameters else "",
+        methods=respiratory_methods(examples=examples, **told)
+        if cycles
+        else scream_methods(**told),
     )
 
 

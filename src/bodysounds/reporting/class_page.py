@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,10 +13,13 @@ from bodysounds.corpora.base import Corpus, some
 from bodysounds.figures.class_rates import recalls
 from bodysounds.models.classifier import Classifier
 from bodysounds.models.heard import warning_of
+from bodysounds.reporting.audio import Sounds, audio_told
 from bodysounds.reporting.captions import rows
 from bodysounds.reporting.cards import data_facts, model_facts, rejected_reasons, subset_rows
 from bodysounds.reporting.class_words import CONDITIONS, property_label, system_label
+from bodysounds.reporting.compare_words import shown as comparison_shown
 from bodysounds.reporting.html import images, render
+from bodysounds.reporting.methods_identification import identification_methods
 from bodysounds.reporting.words import percent
 from bodysounds.types import Metrics, Table
 
@@ -47,6 +50,10 @@ def class_page(
     corpus: Corpus,
     record: Mapping[str, Any],
     task: str = "classification",
+    comparison: Metrics | None = None,
+    audio: int = 0,
+    errors: Sequence[Mapping[str, Any]] = (),
+    sounds: Sounds | None = None,
 ) -> str:
     """Return the report of a classification task as one self-contained HTML page.
 
@@ -66,11 +73,14 @@ def class_page(
         Its network and training record make the model card.
     record
         `run_record()`, and the run's `parameters` where they are known.
+    comparison
+        That entry of the task; its section is left out where there is no earlier run.
     """
     head = metrics["headline"]
     audit = {name: v for name, v in metrics["shortcuts"].items() if name != "verdict"}
     parameters = record.get("parameters")
     no_sides = pd.DataFrame({"recording_id": [], "side_id": []})
+    counted = subset_rows(manifest, subsets, no_sides)
     who = head["classes_are"]
     return render(
         "classes.html.j2",
@@ -81,6 +91,7 @@ def class_page(
         question=f"Which of {head['n_classes']:,} known {who} is heard?",
         corpus=corpus,
         metrics=metrics,
+        comparison=comparison_shown(comparison),
         head=head,
         systems=metrics["test"],
         leak=metrics["leak"],
@@ -88,10 +99,13 @@ def class_page(
         images=_images(figures, metrics),
         weakest=_weakest(metrics["test"]["ours"]),
         confusions=rows(confusions),
+        errors=errors,
+        sounds=sounds or {},
+        audio_told=audio_told(sounds or {}, audio, corpus, "report_classes"),
         audit=audit,
         verdict=metrics["shortcuts"]["verdict"],
         flagged=any(entry["flagged"] for entry in audit.values()),
-        subset_rows=subset_rows(manifest, subsets, no_sides),
+        subset_rows=counted,
         split_told=_split_told(split_facts),
         data_facts=data_facts(manifest[manifest["recording_id"].isin(subsets["recording_id"])]),
         n_rejected=len(rejected),
@@ -104,6 +118,14 @@ def class_page(
         "a closed set means, and an open one needs verification with a threshold.",
         record=record,
         parameters=json.dumps(parameters, indent=2, default=str) if parameters else "",
+        methods=identification_methods(
+            metrics=metrics,
+            subset_rows=counted,
+            split_facts=split_facts,
+            encoder=classifier.encoder,
+            corpus=corpus,
+            record=record,
+        ),
     )
 
 

@@ -10,11 +10,14 @@ from typing import Any
 from bodysounds.corpora.base import Corpus
 from bodysounds.models.heard import warning_of
 from bodysounds.params.score_pairs import VARIANTS
+from bodysounds.reporting.audio import Sounds, audio_told
 from bodysounds.reporting.captions import alt_texts, equal_lengths, rows
 from bodysounds.reporting.cards import data_facts, model_facts, rejected_reasons, subset_rows
+from bodysounds.reporting.compare_words import shown as comparison_shown
 from bodysounds.reporting.gallery import why_no_gallery
 from bodysounds.reporting.headline import eer_name, threshold_told
 from bodysounds.reporting.html import any_rated, failures_of, groups_of, images, render
+from bodysounds.reporting.methods_verification import verification_methods
 from bodysounds.types import Encoder, Metrics, Table
 
 
@@ -74,6 +77,9 @@ def report_page(
     failures: Table | None = None,
     gallery_curve: Table | None = None,
     duration_curve: Table | None = None,
+    comparison: Metrics | None = None,
+    audio: int = 0,
+    sounds: Sounds | None = None,
     task: str = "verification",
 ) -> str:
     """Return the report of a verification task as one self-contained HTML page.
@@ -94,6 +100,8 @@ def report_page(
         Its network and training record make the model card.
     failures, gallery_curve, duration_curve : Table, optional
         Those entries of the task; each has its own section.
+    comparison
+        That entry of the task; its section is left out where there is no earlier run.
     """
     head = metrics["headline"]
     systems = metrics[head["subset"]]
@@ -112,11 +120,13 @@ def report_page(
         if any_rated(groups) or not name.endswith("breakdown")
     }
     parameters = record.get("parameters")
+    counted = subset_rows(manifest, subsets, sides)
     return render(
         "page.html.j2",
         task=task.replace("_", " "),
         corpus=corpus,
         metrics=metrics,
+        comparison=comparison_shown(comparison),
         head=head,
         systems=systems,
         ours=systems["ours"],
@@ -135,10 +145,12 @@ def report_page(
         gallery=None if gallery_curve is None else rows(gallery_curve),
         why_no_gallery=why_no_gallery(metrics),
         failures=None if failures is None else failures_of(failures),
+        sounds=sounds or {},
+        audio_told=audio_told(sounds or {}, audio, corpus, "report"),
         shortcuts={k: v for k, v in metrics["shortcuts"].items() if k != "verdict"},
         verdict=metrics["shortcuts"]["verdict"],
         flagged=any(v["flagged"] for k, v in metrics["shortcuts"].items() if k != "verdict"),
-        subset_rows=subset_rows(manifest, subsets, sides),
+        subset_rows=counted,
         data_facts=data_facts(manifest),
         n_rejected=len(rejected),
         rejected=rejected_reasons(rejected),
@@ -146,4 +158,14 @@ def report_page(
         model_facts=model_facts(encoder),
         record=record,
         parameters=json.dumps(parameters, indent=2, default=str) if parameters else "",
+        methods=verification_methods(
+            metrics=metrics,
+            point=operating_point,
+            subset_rows=counted,
+            hinted=float(manifest["subset_hint"].notna().mean()),
+            encoder=encoder,
+            corpus=corpus,
+            record=record,
+            n_folds=_n_folds(operating_point),
+        ),
     )  # fmt: skip

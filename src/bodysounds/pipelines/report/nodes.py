@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from bodysounds.params import ReportParams, plain
-from bodysounds.types import Corpus, Encoder, Figure, Metrics, Picture, Table
+from bodysounds.types import Corpus, Encoder, Figure, Metrics, Packed, Picture, Table
+
+SILENT = ReportParams()
 
 
 def measure(
@@ -136,12 +138,27 @@ def write_page(
     failures: Table | None = None,
     gallery_curve: Table | None = None,
     duration_curve: Table | None = None,
+    comparison: Metrics | None = None,
+    params: ReportParams = SILENT,
+    trials: Table | None = None,
+    segments: Table | None = None,
+    waveforms: Packed | None = None,
     **figures: Picture,
 ) -> str:
     """Return the report as one self-contained HTML page."""
+    from bodysounds.reporting.audio import pair_sounds
     from bodysounds.reporting.page import report_page
     from bodysounds.reporting.record import run_record
 
+    sounds = {}
+    if (
+        params.audio
+        and failures is not None
+        and trials is not None
+        and segments is not None
+        and waveforms is not None
+    ):
+        sounds = pair_sounds(failures, trials, sides, segments, waveforms, raw, params.audio)
     return report_page(
         metrics=metrics,
         operating_point=operating_point,
@@ -151,10 +168,45 @@ def write_page(
         subsets=subsets,
         sides=sides,
         failures=failures,
+        audio=params.audio,
+        sounds=sounds,
         gallery_curve=gallery_curve,
         duration_curve=duration_curve,
+        comparison=comparison,
         encoder=encoder,
         corpus=raw,
         record={**run_record(), "parameters": plain(parameters.get(task, {}))},
+        task=task,
+    )
+
+
+def write_card(
+    metrics: Metrics,
+    operating_point: Metrics,
+    manifest: Table,
+    rejected: Table,
+    subsets: Table,
+    sides: Table,
+    gallery_curve: Table,
+    encoder: Encoder,
+    raw: Corpus,
+    *,
+    task: str,
+) -> str:
+    """Return the model card of an encoder, in Markdown."""
+    from bodysounds.reporting.model_card import model_card
+    from bodysounds.reporting.record import data_hashes, run_record
+
+    return model_card(
+        metrics=metrics,
+        operating_point=operating_point,
+        manifest=manifest,
+        rejected=rejected,
+        subsets=subsets,
+        sides=sides,
+        gallery_curve=gallery_curve,
+        encoder=encoder,
+        corpus=raw,
+        record={**run_record(), "data": data_hashes(manifest)},
         task=task,
     )

@@ -6,6 +6,7 @@ from functools import partial, update_wrapper
 
 from kedro.pipeline import Node, Pipeline
 
+from bodysounds.pipelines.report.compare_nodes import compare_previous
 from bodysounds.pipelines.report.nodes import (
     draw,
     draw_breakdown,
@@ -14,6 +15,7 @@ from bodysounds.pipelines.report.nodes import (
     measure,
     search_gallery,
     submit,
+    write_card,
     write_page,
 )
 
@@ -28,17 +30,21 @@ def create_pipeline(
     submission: bool = True,
     durations: bool = True,
 ) -> Pipeline:
-    """scores, operating_point, tables -> metrics, failures, figure.*, submission, report.
+    """scores, operating_point, tables -> metrics, failures, figure.*, submission, report,
+    model_card.
 
     `task` is the page's name; `more_figures` are datasets of earlier stages that the page shows
-    too; `encoder` is the one that its model card describes; without `submission` the test trials
-    need not be a challenge's, and without `durations` there is no duration_curve to show.
+    too; `encoder` is the one that the page describes, and where it is one of several there is no
+    model_card; without `submission` the test trials need not be a challenge's, and without
+    `durations` there is no duration_curve to show.
     """
     curves = ("gallery_curve", "duration_curve") if durations else ("gallery_curve",)
     figures = (*FIGURES, *(("figure.durations",) if durations else ()), *more_figures)
     joined = ["scores", "trials", "sides", "manifest"]
     rated = ["metrics", "operating_point"]
     page = update_wrapper(partial(write_page, task=task), write_page)
+    card = update_wrapper(partial(write_card, task=task), write_card)
+    compare = update_wrapper(partial(compare_previous, task=task), compare_previous)
     tables = ("manifest", "rejected", "subsets", "sides")
     challenge = [
         Node(submit, ["scores", "trials", "operating_point", "raw"], "submission", name="submit")
@@ -96,18 +102,39 @@ def create_pipeline(
                 else []
             ),
             Node(
+                compare,
+                [*joined, "llrs", "metrics", "previous", "parameters"],
+                ["rated", "comparison"],
+                name="compare_previous",
+            ),
+            Node(
                 page,
                 {
                     "metrics": "metrics",
+                    "comparison": "comparison",
                     "operating_point": "operating_point",
                     **{name: name for name in (*tables, "failures", *curves)},
                     "encoder": encoder,
                     "raw": "raw",
                     "parameters": "parameters",
+                    "params": "params:report",
+                    **{name: name for name in ("trials", "segments", "waveforms")},
                     **{name.replace(".", "_"): name for name in figures},
                 },
                 "report",
                 name="write_page",
+            ),
+            *(
+                [
+                    Node(
+                        card,
+                        {n: n for n in (*rated, *tables, "gallery_curve", "encoder", "raw")},
+                        "model_card",
+                        name="write_card",
+                    )
+                ]
+                if encoder == "encoder"
+                else []
             ),
         ],
         namespace="report",

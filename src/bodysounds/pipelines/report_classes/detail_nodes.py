@@ -7,7 +7,7 @@ from typing import Any
 
 from bodysounds.params.plain import plain
 from bodysounds.params.report_classes import ReportClassesParams
-from bodysounds.types import Classifier, Corpus, Figure, Metrics, Picture, Table
+from bodysounds.types import Classifier, Corpus, Figure, Metrics, Packed, Picture, Table
 
 
 def measure(
@@ -93,13 +93,25 @@ def write_page(
     parameters: Metrics,
     *,
     task: str,
+    comparison: Metrics | None = None,
+    predictions: Table | None = None,
+    waveforms: Packed | None = None,
     **figures: Picture,
 ) -> str:
     """Return the report as one self-contained HTML page."""
+    from bodysounds.reporting.audio import clip_sounds, surest_errors
     from bodysounds.reporting.class_details_page import details_page
     from bodysounds.reporting.record import run_record
 
+    errors: list[dict[str, Any]] = []
+    sounds: dict[str, dict[str, str]] = {}
+    if params.audio and predictions is not None and waveforms is not None:
+        errors = surest_errors(predictions, metrics, params.audio)
+        sounds = clip_sounds(errors, waveforms, raw)
     return details_page(
+        audio=params.audio,
+        errors=errors,
+        sounds=sounds,
         metrics=metrics,
         confusions=confusions.head(params.n_confusions),
         figures={picture.name: picture.png for picture in figures.values()},
@@ -111,6 +123,36 @@ def write_page(
         rule=rule_of(model),
         corpus=raw,
         record={**run_record(), "parameters": plain(parameters.get(task, {}))},
+        task=task,
+        comparison=comparison,
+    )
+
+
+def write_card(
+    metrics: Metrics,
+    manifest: Table,
+    rejected: Table,
+    examples: Table,
+    split_facts: Metrics,
+    model: Any,
+    raw: Corpus,
+    *,
+    task: str,
+) -> str:
+    """Return the model card of a classifier or of an ensemble, in Markdown."""
+    from bodysounds.reporting.model_card_classes import class_card
+    from bodysounds.reporting.record import data_hashes, run_record
+
+    return class_card(
+        metrics=metrics,
+        manifest=manifest,
+        rejected=rejected,
+        examples=examples,
+        split_facts=split_facts,
+        classifiers=members_of(model),
+        rule=rule_of(model),
+        corpus=raw,
+        record={**run_record(), "data": data_hashes(manifest)},
         task=task,
     )
 

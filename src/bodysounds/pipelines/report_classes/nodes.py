@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from bodysounds.params.plain import plain
 from bodysounds.params.report_classes import ReportClassesParams
-from bodysounds.types import Classifier, Corpus, Figure, Metrics, Picture, Table
+from bodysounds.types import Classifier, Corpus, Figure, Metrics, Packed, Picture, Table
 
 
 def measure(
@@ -54,13 +56,25 @@ def write_page(
     parameters: Metrics,
     *,
     task: str,
+    comparison: Metrics | None = None,
+    predictions: Table | None = None,
+    waveforms: Packed | None = None,
     **figures: Picture,
 ) -> str:
     """Return the report as one self-contained HTML page."""
+    from bodysounds.reporting.audio import clip_sounds, surest_errors
     from bodysounds.reporting.class_page import class_page
     from bodysounds.reporting.record import run_record
 
+    errors: list[dict[str, Any]] = []
+    sounds: dict[str, dict[str, str]] = {}
+    if params.audio and predictions is not None and waveforms is not None:
+        errors = surest_errors(predictions, metrics, params.audio)
+        sounds = clip_sounds(errors, waveforms, raw)
     return class_page(
+        audio=params.audio,
+        errors=errors,
+        sounds=sounds,
         metrics=metrics,
         confusions=confusions.head(params.n_confusions),
         figures={picture.name: picture.png for picture in figures.values()},
@@ -72,4 +86,5 @@ def write_page(
         corpus=raw,
         record={**run_record(), "parameters": plain(parameters.get(task, {}))},
         task=task,
+        comparison=comparison,
     )

@@ -9,6 +9,7 @@ from typing import Any
 from kedro.pipeline import Node, Pipeline
 
 from bodysounds.pipelines.report_classes import detail_nodes
+from bodysounds.pipelines.report_classes.compare_nodes import compare_previous
 from bodysounds.pipelines.report_classes.nodes import draw, measure, write_page
 
 FIGURES = ("figure.systems", "figure.confusion", "figure.classes", "figure.shortcuts")
@@ -21,13 +22,15 @@ DRAWN = {"figure.groups": detail_nodes.draw_groups, "figure.runs": detail_nodes.
 
 
 def create_pipeline(task: str, *more_figures: str, classes_are: str = "classes") -> Pipeline:
-    """predictions, examples, classifier -> metrics, confusions, figure.*, report.
+    """predictions, examples, classifier -> metrics, confusions, figure.*, report,
+    model_card.
 
     `task` is the page's name, `classes_are` what it calls the classes, and `more_figures` are
     datasets of earlier stages that the page shows too.
     """
     tables = ("confusions", "manifest", "rejected", "subsets", "split_facts", "classifier", "raw")
     return _stage(
+        task,
         Node(
             _named(measure, classes_are=classes_are),
             ["predictions", "examples", "classifier", "raw", "params:report_classes"],
@@ -46,6 +49,7 @@ def create_pipeline(task: str, *more_figures: str, classes_are: str = "classes")
             "report",
             name="write_page",
         ),
+        _card(task, "classifier"),
     )
 
 
@@ -67,6 +71,7 @@ def create_details(
     """
     shown = ("confusions", "manifest", "rejected", "examples", "split_facts", "raw")
     return _stage(
+        task,
         Node(
             _named(detail_nodes.measure, classes_are=classes_are, groups_are=groups_are),
             {
@@ -95,22 +100,45 @@ def create_details(
             "report",
             name="write_page",
         ),
+        # a rule stands for several models, none of which is the one to describe
+        *([_card(task, model)] if model != "rule" else []),
     )
 
 
-def _stage(*nodes: Node) -> Pipeline:
-    return Pipeline(list(nodes), namespace="report_classes", prefix_datasets_with_namespace=False)
+def _stage(task: str, *nodes: Node) -> Pipeline:
+    compare = Node(
+        _named(compare_previous, task=task),
+        ["predictions", "examples", "manifest", "metrics", "previous", "parameters"],
+        ["rated", "comparison"],
+        name="compare_previous",
+    )
+    return Pipeline(
+        [*nodes, compare], namespace="report_classes", prefix_datasets_with_namespace=False
+    )
 
 
 def _named(function: Callable[..., Any], **given: Any) -> Callable[..., Any]:
     return update_wrapper(partial(function, **given), function)
 
 
+def _card(task: str, model: str) -> Node:
+    shown = ("metrics", "manifest", "rejected", "examples", "split_facts", "raw")
+    return Node(
+        _named(detail_nodes.write_card, task=task),
+        {**{name: name for name in shown}, "model": model},
+        "model_card",
+        name="write_card",
+    )
+
+
 def _page(datasets: dict[str, str], figures: tuple[str, ...]) -> dict[str, str]:
     return {
         "metrics": "metrics",
         **datasets,
+        "comparison": "comparison",
         "params": "params:report_classes",
         "parameters": "parameters",
+        "predictions": "predictions",
+        "waveforms": "waveforms",
         **{name.replace(".", "_"): name for name in figures},
     }
