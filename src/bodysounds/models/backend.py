@@ -33,9 +33,16 @@ class Projection(nn.Module):
         self.register_buffer("matrix", torch.randn(n, dim, generator=generator) / n**0.5)
 
     def forward(self, vectors: Tensor) -> Tensor:
-        # small, and the last step: bfloat16 would save nothing and round what is compared
-        with torch.autocast(vectors.device.type, enabled=False):
-            return functional.normalize((vectors.float() - self.mean) @ self.matrix)
+        kind = vectors.device.type
+        if torch.is_autocast_enabled(kind):  # an exporter cannot write down a change of precision
+            # small, and the last step: bfloat16 would save nothing and round what is compared
+            with torch.autocast(kind, enabled=False):
+                return self.projected(vectors)
+        return self.projected(vectors)
+
+    def projected(self, vectors: Tensor) -> Tensor:
+        """Return the unit vectors, in float32."""
+        return functional.normalize((vectors.float() - self.mean) @ self.matrix)
 
 
 class Backend(nn.Module):
@@ -56,7 +63,10 @@ class Backend(nn.Module):
         self.register_buffer("shares", torch.full((len(sizes),), 1 / len(sizes)))
 
     def forward(self, features: Tensor, embed: Callable[[Tensor], Tensor] | None = None) -> Tensor:
-        parts = self.parts(features, embed)
+        return self.joined(self.parts(features, embed))
+
+    def joined(self, parts: Mapping[str, Tensor]) -> Tensor:
+        """Return the vectors of unit length of what `parts` found."""
         return torch.cat(
             [
                 share.sqrt() * projection(parts[part])
@@ -75,18 +85,22 @@ class Backend(nn.Module):
         self.shares[list(self.projections).index(part)] = share
 
     def parts(
-        self, features: Tensor, embed: Callable[[Tensor], Tensor] | None = None
+        self,
+        features: Tensor,
+        embed: Callable[[Tensor], Tensor] | None = None,
+        statistics: Callable[[Tensor], Tensor] = long_term_statistics,
     ) -> dict[str, Tensor]:
         """Return what is projected: unit embeddings (batch, n), statistics (batch, n).
 
-        `embed` stands in for the network where given: a quicker form of it.
+        `embed` stands in for the network where given: a quicker form of it; `statistics` for
+        `long_term_statistics`: one that can be exported.
         """
         found: dict[str, Tensor] = {}
         if NETWORK in self.projections:
             embeddings = (embed or self.network)(mean_normalise(features, self.over)).flatten(1)
             found[NETWORK] = functional.normalize(embeddings.float())
         if STATISTICS in self.projections:
-            found[STATISTICS] = long_term_statistics(features)
+            found[STATISTICS] = statistics(features)
         return found
 
 

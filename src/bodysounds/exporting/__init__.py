@@ -1,0 +1,1 @@
+"""Models that leave: files and folders that other programs load, without this package."""
