@@ -97,10 +97,8 @@ def kedro(project: Path, *arguments: str, check: bool = True) -> subprocess.Comp
     return done
 
 
-@pytest.fixture(scope="session")
-def project_copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The project without its data, elsewhere."""
-    copy = tmp_path_factory.mktemp("copy") / "project"
+def copy_project(copy: Path) -> Path:
+    """The project without its data, in a folder that is made."""
     copy.mkdir()
     for name in ("conf", "src", "notebooks"):
         shutil.copytree(
@@ -109,6 +107,12 @@ def project_copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("pyproject.toml", ".telemetry", "README.md"):
         shutil.copy(PROJECT / name, copy / name)
     return copy
+
+
+@pytest.fixture(scope="session")
+def project_copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project without its data, elsewhere."""
+    return copy_project(tmp_path_factory.mktemp("copy") / "project")
 
 
 def finish(project: Path, task: str) -> FinishedRun:

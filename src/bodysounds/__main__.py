@@ -14,7 +14,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     `kedro run`, such as `--pipelines=cry_verification`. `--help` adds the options of `kedro run`. A
     command whose exit code is not 0 ends by SystemExit.
     """
-    from bodysounds.commands import COMMANDS, help_text, run_command
+    from bodysounds.commands import COMMANDS, FAILED, help_text, run_command
 
     given = list(arguments) if arguments is not None else sys.argv[1:]
     if given and given[0] in COMMANDS:
@@ -23,19 +23,30 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     if given and not given[0].startswith("-"):
         known = ", ".join(COMMANDS)
-        sys.exit(f"bodysounds: there is no command {given[0]!r}; there are {known}, and --help")
+        sys.stderr.write(
+            f"bodysounds: there is no command {given[0]!r}; there are {known}, and --help\n"
+        )
+        sys.exit(FAILED)
     if not given or {"-h", "--help"} & set(given):
         sys.stdout.write(help_text())
         sys.stdout.flush()
     if not given:
         return
+    from kedro.config import MissingConfigException
     from kedro.framework.cli.utils import find_run_command
     from kedro.framework.project import configure_project
 
     package = Path(__file__).parent.name
     configure_project(package)
     run = find_run_command(package)
-    run(given)
+    try:
+        run(given)
+    except MissingConfigException as error:
+        sys.stderr.write(
+            f"bodysounds: {error}: run where the folder conf/ lies (--env is a folder in it), or "
+            f"name the archive that `kedro package` makes: --conf-source=conf-{package}.tar.gz\n"
+        )
+        sys.exit(FAILED)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,9 @@
 """Kedro's settings of this project."""
 
 import warnings
+from pathlib import Path
+
+from kedro.utils import find_kedro_project
 
 from bodysounds.hooks import Beforehand, Headline, RunRecord
 
@@ -8,6 +11,12 @@ from bodysounds.hooks import Beforehand, Headline, RunRecord
 warnings.filterwarnings("ignore", "The node producing outputs .* is made from a 'partial'")
 
 HOOKS = (Beforehand(), RunRecord(), Headline())
+
+# outside the project, where the wheel runs, no .telemetry says no, and viz has nowhere to write
+DISABLE_HOOKS_FOR_PLUGINS = [
+    "kedro-telemetry",
+    *([] if find_kedro_project(Path.cwd()) else ["kedro-viz"]),
+]
 
 CONFIG_LOADER_ARGS = {
     "base_env": "base",

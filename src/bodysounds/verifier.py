@@ -59,6 +59,13 @@ class Verifier:
         for limit in bundle.about["limits"][1:]:
             log.warning("%s", limit)
 
+    def __repr__(self) -> str:
+        about = self.about
+        return (
+            f"<Verifier: {about['task']} on {about['corpus'].get('name')}, {about['score']} score, "
+            f"threshold {self.threshold:.4g}, {len(self.gallery)} enrolled>"
+        )
+
     @classmethod
     def load(cls, path: str | Path, device: str = "auto") -> Verifier:
         """Return the verifier of a bundle's folder, or of the latest version below a folder.
@@ -113,11 +120,13 @@ class Verifier:
         """Return a side as it is compared: heard once, it can be held against many.
 
         Where it is too short, silent or clipped, it says so and has no embedding. Raises ValueError
-        as `verify`.
+        as `verify`, and for what another model heard.
         """
         if isinstance(side, Heard):
-            return side
-        given = given_side(side, sample_rate, self._module.sample_rate, self.about["usable"])
+            return self._own(side)
+        given = given_side(
+            side, sample_rate, self._module.sample_rate, self.about["usable"], self._longest_s
+        )
         if given.flaw:
             return Heard(None, given.seconds, given.flaw)
         # by itself: in one batch with another its numbers could be rounded otherwise
@@ -126,7 +135,7 @@ class Verifier:
             self._params,
         )  # fmt: skip
         found = found if self._mean_of is None else centre(found, self._mean_of)
-        return Heard(found[0], given.seconds, None)
+        return Heard(found[0], given.seconds, None, self._made_by)
 
     def embed(self, recording: Side | Heard, *, sample_rate: int | None = None) -> Float32s:
         """Return the embedding of a side, float32 (dim,), of unit length.
@@ -219,6 +228,12 @@ class Verifier:
         self.gallery = load_gallery(path, self._made_by, self._module.dim)
 
     @property
+    def _longest_s(self) -> float:
+        """Seconds of a side that can be heard."""
+        own = self._params
+        return min(own.max_side_s, own.first_s) if own.embed == "first" else own.max_side_s
+
+    @property
     def _made_by(self) -> dict[str, object]:
         """What embeddings that can be compared have in common."""
         centred_by = self.about["sha256"].get("cohort") if self.about["centred"] else None
@@ -228,6 +243,16 @@ class Verifier:
             "heard": heard,
             "centred_by": centred_by,
         }
+
+    def _own(self, heard: Heard) -> Heard:
+        """Return it; ValueError where another model heard it."""
+        other = heard.made_by is not None and heard.made_by != self._made_by
+        if other or (heard.embedding is not None and heard.embedding.shape != (self._module.dim,)):
+            raise ValueError(
+                "this side was heard by another model, whose embeddings cannot be compared with "
+                "this one's: let this verifier hear its recordings"
+            )
+        return heard
 
     def _embedding(self, heard: Heard) -> Float32s:
         if heard.embedding is None:

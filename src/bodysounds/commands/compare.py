@@ -80,7 +80,8 @@ def _list(asked: argparse.Namespace) -> int:
         sys.stdout.write(json.dumps({"runs": found}, indent=2) + "\n")
         return 0
     names = ("version", "corpus", "task", "headline", "command")
-    rows = [names, *([str(row[name] or "") for name in names] for row in found)]
+    shown = [row | {"command": row["command"] or row["why_not"]} for row in found]
+    rows = [names, *([str(row[name] or "") for name in names] for row in shown)]
     sys.stdout.write("\n".join(table(rows)) + "\n")
     return 0
 
@@ -94,5 +95,9 @@ def _facts(place: Place) -> dict[str, Any]:
     try:
         found = read_run(place, with_rated=False)
     except (ValueError, OSError) as error:
-        return told | {"headline": f"cannot be read: {error}", "command": None}
-    return told | {"headline": headline_of(found), "command": found.record.get("command")}
+        return told | {"headline": f"cannot be read: {error}", "command": None, "why_not": None}
+    made_by = {
+        "command": found.record.get("command"),
+        "why_not": None if found.record else "no record.json: it did not finish, or still runs",
+    }
+    return told | {"headline": headline_of(found)} | made_by

@@ -55,6 +55,7 @@ def run(arguments: Sequence[str]) -> int:
     from bodysounds.verifier import Verifier
 
     verifier = Verifier.load(model, asked.device)
+    before = _stamp(gallery)
     if gallery.exists() or asked.remove is not None:
         verifier.load_gallery(gallery)
     if asked.remove is not None:
@@ -62,6 +63,8 @@ def run(arguments: Sequence[str]) -> int:
         done = f"{asked.remove} removed"
     else:
         done = _enrol(verifier, people, asked.each)
+    if _stamp(gallery) != before:
+        raise ValueError(f"{shown(gallery)} was changed by another meanwhile: repeat the command")
     if len(verifier.gallery):
         gallery.parent.mkdir(parents=True, exist_ok=True)
         verifier.save_gallery(gallery)
@@ -76,6 +79,15 @@ def run(arguments: Sequence[str]) -> int:
         f"{count(sum(counts.values()), 'reference')}"
     )
     return ALL
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    """Return what tells one version of a file from another; None where it is not there."""
+    try:
+        about = path.stat()
+    except OSError:
+        return None
+    return about.st_ino, about.st_mtime_ns, about.st_size
 
 
 def _people(asked: argparse.Namespace) -> list[tuple[str, list[Path]]]:

@@ -60,6 +60,8 @@ def run(arguments: Sequence[str]) -> int:
     if asked.out is not None:
         raise ValueError("--out is for many pairs, --pairs FILE; one pair can be had as --json")
     a, b = _sides(asked.recordings, asked.against)
+    if both := {path.resolve() for path in a} & {path.resolve() for path in b}:
+        say(f"note: {shown(min(both))} stands on both sides", to_stderr=True)
 
     from bodysounds.verifier import Verifier
 

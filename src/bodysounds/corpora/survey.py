@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bodysounds.corpora.base import some
 from bodysounds.corpora.probe import CLIPPED_SHARE
 from bodysounds.corpora.survey_files import DECODED, choose, look_at
 from bodysounds.params import IngestParams
@@ -19,6 +20,7 @@ DECODED_BYTES = 2_000_000_000
 DESCRIBED, PER_SUBJECT = 600, 6
 """Recordings that are described for the shortcuts, and at most so many of a subject."""
 MOST_NAMED = 5
+NOBODY = ("nan", "none", "null", "na", "n/a", "unknown", "unk", "?", "-", "missing")
 QUANTILES = {"least": 0.0, "p10": 0.1, "median": 0.5, "p90": 0.9, "most": 1.0}
 
 
@@ -93,6 +95,8 @@ def subject_facts(table: Table) -> Metrics:
     labels = table["label"].dropna().value_counts().sort_index()
     return {
         "subjects": len(sizes),
+        "of_nobody": len(table) - len(known),
+        "alone": alone(known),
         "groups": int(known["group_id"].nunique()),
         "recordings_a_subject": spread(sizes),
         "subjects_with_two": int((sizes >= 2).sum()),
@@ -101,6 +105,44 @@ def subject_facts(table: Table) -> Metrics:
         "recorded": None if times.empty else [_day(times.min()), _day(times.max())],
         "labels": {str(name): int(count) for name, count in labels.items()},
     }
+
+
+def alone(known: Table) -> list[Metrics]:
+    """Return {subject, what, value} where all recordings of one subject, and no other, have it."""
+    found = []
+    for what in ("sample_rate", "codec", "channels"):
+        for value, own in known.groupby(what)["subject_id"]:
+            subject = own.iloc[0]
+            whose = known["subject_id"] == subject
+            # all of the value are the subject's, all of the subject's have it, and others have not
+            if own.nunique() == 1 and 2 <= len(own) == whose.sum() < len(known):
+                found.append({"subject": subject, "what": what, "value": str(value)})
+    return found[:MOST_NAMED]
+
+
+def doubts(recordings: Table) -> list[str]:
+    """Return in words what of the subjects looks wrong, before any recording is opened."""
+    told = []
+    subjects = recordings["subject_id"].dropna()
+    nobody = subjects[subjects.str.strip().str.lower().isin(NOBODY)]
+    if len(nobody):
+        told.append(
+            f"{len(nobody):,} recordings are of the subject {some(sorted(nobody.unique()))}: if "
+            "that is nobody, leave the cell empty, or they count as one individual"
+        )
+    if len(subjects) and subjects.str.fullmatch(r"\d+\.0").all():
+        told.append(
+            f"the subjects look like {subjects.iloc[0]}: ids were read as numbers somewhere, and "
+            "may have lost leading zeros"
+        )
+    sexes = recordings.dropna(subset=["subject_id", "sex"]).groupby("subject_id")["sex"].nunique()
+    both = sexes.index[sexes > 1].tolist()
+    if both:
+        told.append(
+            f"{len(both):,} of {subjects.nunique():,} subjects have several sexes ({some(both)}): "
+            "look whether they are one individual each"
+        )
+    return told
 
 
 def sound_facts(table: Table) -> Metrics:

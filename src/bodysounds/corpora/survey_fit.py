@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from bodysounds.corpora.base import some
 from bodysounds.corpora.survey_interval import interval_facts
 from bodysounds.params import SplitParams
 from bodysounds.splitting.subsets import make_subsets
-from bodysounds.types import Metrics, Table
+from bodysounds.types import Ints, Metrics, Table
 
 TASKS = (
     "cry_verification", "speaker_verification", "speaker_identification", "cry_scream_ensemble",
@@ -35,13 +35,19 @@ class Fit:
     facts: Mapping[str, Any]
 
 
-def fits(manifest: Table) -> dict[str, Fit]:
-    """Return what verification, identification and classification find in a manifest."""
-    return {
-        "verification": verification(manifest),
-        "identification": identification(manifest),
-        "classification": classification(manifest),
+def fits(manifest: Table, tasks: Sequence[str] = TASKS) -> dict[str, Fit]:
+    """Return what verification, identification and classification find in a manifest.
+
+    Those of `tasks` only; a task of none of these kinds stands under its own name, and works.
+    """
+    kinds: dict[str, Callable[[Table], Fit]] = {
+        "verification": verification,
+        "identification": identification,
+        "classification": classification,
     }
+    wanted = [kind_of_task(task) for task in tasks]
+    found = {kind: find(manifest) for kind, find in kinds.items() if kind in wanted}
+    return found or {task: Fit(True, "", {}) for task in tasks}
 
 
 def verification(manifest: Table) -> Fit:
@@ -75,7 +81,7 @@ def verification(manifest: Table) -> Fit:
         except ValueError as error:  # a given split that contradicts itself
             return Fit(False, str(error), {})
         grade = _grade(dealt)
-        if share > SHARES[0] and dealt["train"]["subjects"] < LEAST_TRAIN * len(sizes):
+        if best and dealt["train"]["subjects"] < LEAST_TRAIN * len(sizes):
             continue  # what remains would teach too little
         if grade and (best is None or grade > best[0]):
             best = grade, params, dealt
@@ -89,14 +95,38 @@ def verification(manifest: Table) -> Fit:
             {},
         )
     _, params, dealt = best
-    counts = known.groupby("subject_id").size().reindex(dealt["test"]["named"]).to_numpy()
+    tested = known[known["subject_id"].isin(dealt["test"]["named"])]
+    counts, apart = _compared(tested)
     share = len(counts) / len(sizes)
     split = {"seed": params.seed, "dev_share": params.dev_share, "test_share": params.test_share}
     subsets = {name: {k: v for k, v in one.items() if k != "named"} for name, one in dealt.items()}
-    facts = {"split": split, "subsets": subsets, "interval": interval_facts(counts, share)}
+    facts = {"split": split, "subsets": subsets, "across_sessions": apart,
+             "interval": interval_facts(counts, share)}  # fmt: skip
     few = dealt["test"]["with_two"] < LEAST_TESTED
     why = f"only {dealt['test']['with_two']} test subjects have two recordings" if few else ""
     return Fit(True, why, facts)
+
+
+def _compared(tested: Table) -> tuple[Ints, bool]:
+    """Return recordings of each test subject, and whether only those of several sessions count.
+
+    Where sessions or times are known and somebody has two, the headline is of pairs across
+    sessions: whoever has one is no target then, and counts as one recording.
+    """
+    ordered = tested.sort_values(["subject_id", "recorded_at"])
+    own = ordered.groupby("subject_id")
+    times = ordered["recorded_at"]
+    # as splitting.pairs.session_condition: names tell, else times
+    by_time = (own["recorded_at"].diff() >= SplitParams().session_gap_s).groupby(
+        ordered["subject_id"]
+    )
+    sessions = own["session_id"].nunique()
+    if tested["session_id"].isna().all() and times.notna().any():
+        sessions = by_time.sum() + 1
+    sizes = own.size()
+    apart = bool((sessions >= 2).any())
+    counts = sizes.where(sessions >= 2, 1) if apart else sizes
+    return counts.to_numpy(np.int64), apart
 
 
 def _dealt(known: Table, params: SplitParams) -> Metrics:

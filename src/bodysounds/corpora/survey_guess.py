@@ -19,7 +19,7 @@ SURE, SAID = 0.4, 1.2
 NEAR = 0.15
 """Two guesses no further apart than this are near: which one holds is asked."""
 SURE_BESIDE_CLASSES = 0.6
-FEW, MANY = 6, 8
+FEW, MANY = 6, 4
 # how much each kind of value looks like a subject, in a folder's name or in a field of a file's
 LIKELY = {
     "id": (0.95, 0.9), "mixed": (0.85, 0.75), "word": (0.8, 0.75), "long_number": (0.8, 0.65),
@@ -96,8 +96,13 @@ def _guess(
     own: Sequence[str],
 ) -> Guess:  # fmt: skip
     others = other_roles(columns, kinds, subject, own)
-    told = [f"{column} is taken for {role}" for role, column in others.items()]
+    told = [taken_for(column, role) for role, column in others.items() if column != role]
     return Guess(round(min(score, 0.99), 2), {"subject": subject, **others}, [*reasons, *told])
+
+
+def taken_for(column: str, role: str) -> str:
+    """Return in words that a column has a role."""
+    return f"{column} is taken for {role}"
 
 
 def near(guesses: Sequence[Guess], columns: Table) -> list[Guess]:

@@ -22,7 +22,7 @@ SESSION = re.compile(
 )
 MAYBE_SESSION = re.compile(r"[svd]\d{1,2}", re.I)
 COUNT = re.compile(
-    r"(?:take|utt|utterance|rec|recording|clip|seg|segment|chunk|part|rep|n|u|t|x)[-_ ]?\d+", re.I
+    r"(?:take|utt|utterance|rec|recording|clip|seg|segment|chunk|part|rep|n|r|u|t|x)[-_ ]?\d+", re.I
 )
 CONTAINER = re.compile(
     r"(?:wave?s?|wav\d+|flac|mp3|ogg|m4a|aac|audio|sounds?|clips?|data|raw|clean|recordings?|"
@@ -35,11 +35,15 @@ DEVICE = re.compile(
     r"house|home|kitchen|bedroom|nursery|office|car|garden|indoors?|outdoors?)[-_ ]?\d*",
     re.I,
 )
-SEXES = {"m": "m", "male": "m", "f": "f", "female": "f"}
+SEXES = {
+    **dict.fromkeys(("m", "male", "males", "boy", "boys", "man", "men"), "m"),
+    **dict.fromkeys(("f", "female", "females", "girl", "girls", "woman", "women"), "f"),
+}
 _WORDS = """
 cry crying scream screaming normal noise silence speech talk talking laugh laughing laughter
 cough coughing sneeze sneezing breath breathing snore snoring wheeze crackle stridor healthy sick
-asthma copd pneumonia positive negative yes no hungry hunger pain belly burp burping discomfort
+asthma copd pneumonia covid control controls preterm
+positive negative yes no hungry hunger pain belly burp burping discomfort
 tired sleepy lonely scared happy happiness sad sadness angry anger fear fearful disgust surprise
 neutral calm bored joy relief awe amusement background other unknown music dog cat bird rain wind
 siren clock door water sea fire crackling helicopter chainsaw rooster engine traffic street
@@ -95,11 +99,11 @@ def _most(pattern: re.Pattern[str], values: list[str]) -> bool:
 
 
 def _told(different: list[str]) -> bool:
-    """Return whether at least half of the values have a word that names a kind of sound."""
+    """Return whether half of the values, of three two, have a word that names a kind of sound."""
     if len(different) > MOST_CLASSES:
         return False
     known = [bool(set(re.findall(r"[a-z]+", value.lower())) & CLASS_WORDS) for value in different]
-    return sum(known) >= max(2, 0.5 * len(different))
+    return sum(known) >= max(min(2, len(different) - 1), 0.5 * len(different))
 
 
 def _spelling(different: list[str]) -> str:

@@ -12,7 +12,7 @@ from bodysounds.corpora import cry_scream
 from bodysounds.corpora.base import Corpus, recordings_table
 from bodysounds.corpora.files import audio_only, list_files
 from bodysounds.corpora.registry import list_recordings
-from bodysounds.corpora.survey_guess import SURE, Guess, guess_layout, near
+from bodysounds.corpora.survey_guess import SURE, Guess, guess_layout, near, taken_for
 from bodysounds.corpora.survey_kinds import kind_of
 from bodysounds.corpora.survey_metadata import metadata, recordings_of
 from bodysounds.corpora.survey_paths import path_columns, pattern_columns
@@ -74,21 +74,24 @@ def understand(root: Path, pattern: str | None, chosen: Mapping[str, str]) -> La
         raise ValueError(f"{root} is no folder: name the one that holds the recordings")
     files = list_files(root)
     audio = audio_only(files)
-    if not audio:
+    # its table may name recordings elsewhere
+    guessed = pattern is None and not chosen
+    published = published_layout(root, files, audio) if guessed else None
+    if not audio and not published:
         raise ValueError(
             f"{root} holds no recording among its {len(files)} files: recordings are known by "
-            "their endings, such as wav, flac, ogg, mp3 or m4a"
+            "their endings, such as wav, flac, ogg, mp3 or m4a; where a table names recordings "
+            "elsewhere, give the folder that holds both"
         )
-    if pattern is None and not chosen:
-        published = published_layout(root, files, audio)
-        if published:
-            return _published(root, published, audio)
+    if published:
+        return _published(root, published, audio)
     if pattern is not None:
         columns = pattern_columns(audio, pattern)
         roles = {name: name for name in map(str, columns)} | dict(chosen)
         guess = Guess(1.0, _without(roles), [f"--pattern {pattern}"])
         return _settled(root, audio, columns, guess, None)
-    found = find_table(root, files, audio)
+    passed: list[str] = []
+    found = find_table(root, files, audio, passed)
     columns = path_columns(audio)
     if found is not None:
         columns = pd.concat([found.table.reset_index(drop=True), columns], axis=1)
@@ -98,10 +101,13 @@ def understand(root: Path, pattern: str | None, chosen: Mapping[str, str]) -> La
         kinds = {str(name): kind_of(columns[name]) for name in columns}
         others = other_roles(columns, kinds, chosen["subject"], own)
         guess = Guess(1.0, _without({**others, **chosen}), ["as the options say"])
-        return _settled(root, audio, columns, guess, found)
+        return _settled(root, audio, columns, guess, found, passed)
     guesses = guess_layout(audio, None if found is None else found.table)
     if not guesses:
-        raise ValueError(f"nothing was recognised in {root}: looked for {LOOKED_FOR}; {WAY_OUT}")
+        told = "".join(f"; {one}" for one in passed)
+        raise ValueError(
+            f"nothing was recognised in {root}: looked for {LOOKED_FOR}{told}; {WAY_OUT}"
+        )
     close = near(guesses, columns)
     if len(close) > 1 or close[0].confidence < SURE:
         why = (
@@ -112,7 +118,7 @@ def understand(root: Path, pattern: str | None, chosen: Mapping[str, str]) -> La
         return Layout(why, close[0].confidence, close)
     best = guesses[0]
     guess = Guess(best.confidence, _without({**best.roles, **chosen}), best.reasons)
-    return _settled(root, audio, columns, guess, found)
+    return _settled(root, audio, columns, guess, found, passed)
 
 
 def _without(roles: Mapping[str, str]) -> dict[str, str]:
@@ -129,14 +135,21 @@ def _check_chosen(chosen: Mapping[str, str], columns: Table) -> None:
 
 
 def _settled(
-    root: Path, audio: Sequence[PurePosixPath], columns: Table, guess: Guess, found: Found | None
-) -> Layout:
+    root: Path, audio: Sequence[PurePosixPath], columns: Table, guess: Guess, found: Found | None,
+    passed: Sequence[str] = (),
+) -> Layout:  # fmt: skip
     words = " ".join([root.name, *guess.roles.values(), *sorted(_parts(audio))])
+    why_not = ""
     if found is not None and str(found.path) == TABLE:
         kept = _as_it_is(root, columns, guess, found)
-        if kept is not None:
+        if isinstance(kept, str):
+            why_not = f"{TABLE} does not serve as it is: {kept}"
+        else:
             roles, recordings = kept
-            said = f"the table {TABLE} serves as it is: {'; '.join(guess.reasons)}"
+            unread = {taken_for(column, role) for role, column in guess.roles.items()
+                      if role not in roles}  # fmt: skip
+            reasons = [reason for reason in guess.reasons if reason not in unread]
+            said = f"the table {TABLE} serves as it is: {'; '.join(reasons)}"
             notes = _table_notes(found, audio)
             return Layout(
                 said, guess.confidence, [], recordings, None, roles, None, notes, TABLE, words
@@ -147,7 +160,9 @@ def _settled(
     said = "; ".join(guess.reasons)
     if found is not None:
         said = f"the table {found.path} names the files in {found.file_column!r}; {said}"
-        notes = [*_table_notes(found, audio), *notes]
+        notes = [*filter(None, [why_not]), *_table_notes(found, audio), *notes]
+    else:
+        notes = [*passed, *notes]
     recordings = recordings_of(table)
     of_classes = found is not None and found.exact and "subject" not in guess.roles
     own = found and (str(found.path), found.file_column)
@@ -160,22 +175,26 @@ def _settled(
 
 def _as_it_is(
     root: Path, columns: Table, guess: Guess, found: Found
-) -> tuple[dict[str, str], Table] | None:
-    """Return roles and recordings where metadata.csv can be read as it is, else None."""
+) -> tuple[dict[str, str], Table] | str:
+    """Return roles and recordings where metadata.csv can be read as it is, else why not."""
     own = set(found.table.columns)
     roles = {role: column for role, column in guess.roles.items() if column in own}
-    if found.file_column != "file_name" or not found.exact or "subject" not in roles:
-        return None
+    if found.file_column != "file_name":
+        return f"it names the files in {found.file_column!r}, not in 'file_name'"
+    if "subject" not in roles:
+        return "it does not say whose a recording is"
     try:
         listing = read_table(root, **roles)
-    except ValueError:
-        return None
+    except ValueError as error:
+        return str(error)
+    if not found.exact:
+        return "file_name is not the path below the folder in every row, or names what is not there"
     hints = listing.recordings[["group_id", "subset_hint"]].dropna()
     if "split" in roles or "split" in own:
         sides = set(hints["subset_hint"])
         torn = hints.groupby("group_id")["subset_hint"].nunique().max()
         if torn > 1 or not {"dev", "test"} <= sides:
-            return None
+            return "its split lacks dev or test, or has somebody in several"
     return roles, listing.recordings
 
 
@@ -192,6 +211,7 @@ def _table_notes(found: Found, audio: Sequence[PurePosixPath]) -> list[str]:
         notes.append(
             f"{found.n_repeated:,} rows of {found.path} name a recording again: the first row of "
             "each counts"
+            + (f", and {found.n_contrary:,} say something else" if found.n_contrary else "")
         )
     return notes
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bodysounds.corpora import cry_scream
-from bodysounds.corpora.survey import survey
+from bodysounds.corpora.survey import doubts, survey
 from bodysounds.corpora.survey_environment import (
     MANY_PAIRS,
     catalog_text,
@@ -101,7 +101,7 @@ def plan(
     if layout.published is None:
         check_folder(folder)
         if layout.table is not None and "label" not in layout.table:
-            check_table(folder / TABLE, force)
+            check_table(folder / TABLE, force or dry_run, layout.notes)
         place = conf / called if dry_run else check_place(conf, called, force)
     limits = IngestParams()
     facts, manifest, descriptors = survey(folder, layout.recordings, limits, seed)
@@ -110,18 +110,19 @@ def plan(
             f"none of the {facts['recordings']} recordings in {folder} can be used; the first "
             f"reason: {_first_reason(facts)}"
         )
-    found = fits(manifest)
+    found = fits(manifest, layout.published.tasks if layout.published else TASKS)
+    notes = doubts(layout.recordings)
     of_subjects = subject_shortcuts(manifest, descriptors, seed)
     of_labels = label_shortcuts(manifest, descriptors, seed)
     base: dict[str, Any] = {"folder": folder, "layout": layout, "facts": facts, "fits": found,
-            "of_subjects": of_subjects, "of_labels": of_labels}  # fmt: skip
+            "of_subjects": of_subjects, "of_labels": of_labels, "notes": notes}  # fmt: skip
     if layout.published is not None:
         return _published(base, folder, layout, task)
     labels = " ".join(facts["labels"])
     chosen = choose_task(found, f"{layout.words} {labels}", task)
     files, kept = _files(folder, place, layout, manifest, facts, found, chosen, called)
     for path in kept:
-        check_table(path, force)
+        check_table(path, force or dry_run, layout.notes)
     if not dry_run:
         write(files, kept)
     fit = found[kind_of_task(chosen)]
@@ -136,8 +137,7 @@ def plan(
         who = "people" if chosen == "cry_verification" else "crying infants"
         done.append(f"  (of {who}: --pipelines={other[chosen]})")
     return Plan(
-        **base, task=chosen, written=[str(path) for path in files], command=command, done=done,
-        notes=[],
+        **base, task=chosen, written=[str(path) for path in files], command=command, done=done
     )  # fmt: skip
 
 
@@ -149,13 +149,10 @@ def _published(base: Mapping[str, Any], folder: Path, layout: Layout, task: str 
     given = ",".join(f"{name}={value}" for name, value in values.items())
     command = f"kedro run --env={published.environment} --pipelines={chosen}"
     command += f" --params {shlex.quote(given)}"
-    notes = []
     if "," in str(folder):
-        notes.append("--params takes no path with a comma: link the folder elsewhere")
+        base["notes"].append("--params takes no path with a comma: link the folder elsewhere")
     done = [f"nothing is written: the environment {published.environment} reads it", "next:"]
-    return Plan(
-        **base, task=chosen, written=[], command=command, done=[*done, f"  {command}"], notes=notes
-    )
+    return Plan(**base, task=chosen, written=[], command=command, done=[*done, f"  {command}"])
 
 
 def _files(

@@ -93,8 +93,6 @@ def label_shortcuts(manifest: Table, descriptors: Table, seed: int = 0) -> Metri
     from chance to 100%. {} where fewer than two classes have 10 described recordings each.
     """
     known = manifest[manifest["label"].notna()][["recording_id", "group_id", "label"]]
-    # a class that looks like a number would be taken for one
-    known["label"] = "class " + known["label"]
     rows = known.merge(descriptors, on="recording_id").sort_values("recording_id")
     counts = rows["label"].value_counts()
     rows = rows[rows["label"].isin(counts.index[counts >= 10])].reset_index(drop=True)

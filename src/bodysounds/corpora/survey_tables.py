@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -35,15 +36,17 @@ class Found:
     """Rows of files that are not there."""
     n_repeated: int
     """Rows of a recording that an earlier row has named; they are passed over."""
+    n_contrary: int
+    """Recordings whose rows differ."""
 
 
-def find_table(root: Path, files: Sequence[PurePosixPath], audio: Sequence[PurePosixPath]) -> (
-    Found | None
-):  # fmt: skip
+def find_table(
+    root: Path, files: Sequence[PurePosixPath], audio: Sequence[PurePosixPath], passed: list[str]
+) -> Found | None:
     """Return the table that names most of the recordings, None where none names half of them.
 
-    A CSV or TSV, with commas, semicolons or tabs. Files that cannot be read as a table are passed
-    over.
+    A CSV or TSV, with commas, semicolons or tabs. What is wrong with those that are passed over is
+    added to `passed`.
     """
     candidates = [path for path in files if path.suffix.lower() in ENDINGS]
     candidates.sort(key=lambda path: (len(path.parts), path.name != "metadata.csv", path))
@@ -53,9 +56,13 @@ def find_table(root: Path, files: Sequence[PurePosixPath], audio: Sequence[PureP
             continue
         try:
             table = read_any(root / path)
-        except (ValueError, OSError):
+        except (ValueError, OSError) as error:
+            passed.append(str(error))
             continue
         found = match(path, table, audio)
+        if found is None or found.n_named < LEAST_SHARE * len(audio):
+            named = found.n_named if found else 0
+            passed.append(f"{path} names {named:,} of the {len(audio):,} recordings only")
         if found and (best is None or found.n_named > best.n_named):
             best = found
     return best if best and best.n_named >= LEAST_SHARE * len(audio) else None
@@ -73,7 +80,7 @@ def read_any(path: Path) -> Table:
             path, sep=separator, dtype=str, keep_default_na=False, na_values=[""],
             encoding="utf-8-sig", quoting=csv.QUOTE_MINIMAL,
         )  # fmt: skip
-    except (pd.errors.ParserError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise ValueError(f"{path} cannot be read as a table: {error}") from error
 
 
@@ -82,9 +89,7 @@ def match(path: PurePosixPath, table: Table, audio: Sequence[PurePosixPath]) -> 
     places = _places(audio, path.parent)
     best: tuple[int, str, pd.Series[float]] | None = None
     for name in table.columns:
-        rows = table[name].map(
-            lambda cell: places.get(_plain(cell)) if isinstance(cell, str) else None
-        )
+        rows = table[name].map(lambda cell: _place(places, cell) if isinstance(cell, str) else None)
         count = rows.dropna().nunique()
         if count and (best is None or count > best[0]):
             best = int(count), str(name), rows
@@ -97,8 +102,11 @@ def match(path: PurePosixPath, table: Table, audio: Sequence[PurePosixPath]) -> 
     exact = all(str(audio[int(at)]) == name for at, name in zip(rows[known], named, strict=True))
     missing = int((rows.isna() & table[column].notna()).sum())
     repeated = int((rows.notna() & rows.duplicated()).sum())
+    named_rows = table[rows.notna()].drop(columns=column).assign(_at=rows)
+    contrary = int(named_rows.drop_duplicates()["_at"].duplicated().sum())
     kept = joined.drop(columns=column).astype("str")
-    return Found(path, column, kept, bool(exact and known.all()), n_named, missing, repeated)
+    serves = bool(exact and known.all())
+    return Found(path, column, kept, serves, n_named, missing, repeated, contrary)
 
 
 def _places(audio: Sequence[PurePosixPath], beside: PurePosixPath) -> Mapping[str, int]:
@@ -119,6 +127,12 @@ def _places(audio: Sequence[PurePosixPath], beside: PurePosixPath) -> Mapping[st
     return {name: at for name, at in places.items() if at is not None}
 
 
-def _plain(cell: str) -> str:
+def _place(places: Mapping[str, int], cell: str) -> int | None:
+    """Return the recording that a cell names; it may have had another ending, or another root."""
     plain = cell.strip().replace("\\", "/").removeprefix("./")
-    return plain
+    names = [plain]
+    if re.match(r"/|[A-Za-z]:/", plain):
+        parts = plain.split("/")
+        names += ["/".join(parts[k:]) for k in range(1, len(parts))]
+    names += [AUDIO_ENDING.sub("", name) for name in names]
+    return next((places[name] for name in names if name in places), None)

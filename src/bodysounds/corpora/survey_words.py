@@ -13,6 +13,7 @@ FAULTS = {
     "missing": "not there", "broken": "broken", "short": "too short", "silent": "silent",
 }  # fmt: skip
 WIDTH = 22
+UNITS = {"sample_rate": " Hz", "codec": " files", "channels": " channels"}
 
 
 def facts_text(facts: Metrics) -> str:
@@ -38,6 +39,9 @@ def facts_text(facts: Metrics) -> str:
     rows.append(("sample rates", _counted(facts["sample_rates"], " Hz")))
     rows.append(("formats", _counted(facts["codecs"])))
     rows.append(("channels", _counted(facts["channels"])))
+    alone = [f"{one['subject']}: {one['value']}{UNITS[one['what']]}" for one in facts["alone"]]
+    if alone:
+        rows.append(("nobody else has", ", ".join(alone)))
     rows += _copies(facts["copies"])
     for fault, what in FAULTS.items():
         found = facts["faults"][fault]
@@ -66,6 +70,8 @@ def _subjects(facts: Metrics) -> str:
         f"{facts['subjects']:,}, with {each['least']:g} to {each['most']:g} recordings each, "
         f"median {each['median']:g}; {facts['subjects_with_two']:,} have at least two"
     )
+    if facts["of_nobody"]:
+        told += f"; {facts['of_nobody']:,} recordings are of nobody known"
     if facts["groups"] < facts["subjects"]:
         told += f"; in {facts['groups']:,} groups that are never told apart"
     return told
@@ -127,21 +133,22 @@ def fit_text(found: Mapping[str, Fit]) -> str:
     lines = []
     for name, fit in found.items():
         lines.append(f"  {name:<16}{'yes' if fit.works else 'no'}{': ' * bool(fit.why)}{fit.why}")
-    facts = found["verification"].facts
+    facts = found["verification"].facts if "verification" in found else {}
     if facts:
         dealt = ", ".join(
             f"{name} {one['subjects']} subjects ({one['with_two']} with two recordings)"
             for name, one in facts["subsets"].items()
         )
         lines.append(f"  the split would be: {dealt}")
-        lines += interval_lines(facts["interval"])
+        lines += interval_lines(facts["interval"], facts["across_sessions"])
     return "\n".join(lines)
 
 
-def interval_lines(interval: Metrics) -> list[str]:
-    """Return what the interval of the error rate would be."""
+def interval_lines(interval: Metrics, across: bool = False) -> list[str]:
+    """Return what the interval of the error rate would be; `across` sessions, if so."""
+    what = "sessions" if across else "recordings"
     if not interval:
-        return ["  fewer than 5 test subjects have two recordings: there will be no interval"]
+        return [f"  fewer than 5 test subjects have two {what}: expect no interval to speak of"]
     lines = []
     for one in interval["expected"]:
         low, high = one["ci95"]
@@ -150,9 +157,11 @@ def interval_lines(interval: Metrics) -> list[str]:
             f"{high:.1%}; to halve it you need about {one['halved_by_subjects']:,} subjects"
         )
     lines.append(
-        f"  (simulated for {interval['test_subjects']} test subjects, assuming that "
-        f"{interval['assumed']:.0%} of a score's variance is the subject's own; five folds test "
-        "everybody once)"
+        f"  (simulated for {interval['test_subjects']} test subjects, "
+        f"{interval['with_two']} of them with two {what}, assuming that "
+        f"{interval['assumed']:.0%} of a score's variance is the subject's own;\n"
+        "  measured intervals were 0.6 to 1.3 times as wide, and 2.5 times where a folder joined "
+        "several corpora; five folds test everybody once)"
     )
     return lines
 

@@ -59,12 +59,13 @@ def check_place(conf: Path, name: str, force: bool) -> Path:
     return place
 
 
-def check_table(path: Path, force: bool) -> None:
-    """Raise ValueError where a table is there and must be kept."""
+def check_table(path: Path, force: bool, notes: Sequence[str] = ()) -> None:
+    """Raise ValueError where a table is there and must be kept; `notes` say why it needs change."""
     if path.exists() and not force:
+        why = f" ({'; '.join(notes)})" if notes else ""
         raise ValueError(
-            f"{path} is there and would be overwritten: --force writes a new one and keeps the old "
-            f"as {path.name}.bak"
+            f"{path} is there and would be overwritten{why}: --force writes a new one and keeps "
+            f"the old as {path.name}.bak"
         )
 
 

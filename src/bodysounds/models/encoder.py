@@ -11,8 +11,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bodysounds.models.network import EmbeddingNetwork, build_body, detached
+from bodysounds.models.network import (
+    EmbeddingNetwork,
+    build_body,
+    build_front_end,
+    check_pair,
+    detached,
+)
 from bodysounds.models.stored import WITHOUT_NETWORK, newest_version, read_stored, write_stored
+from bodysounds.scoring.given import HIGHEST_RATE, LOWEST_RATE
 
 FORMAT = "bodysounds.encoder/1"
 RETRAIN = "give an encoder that train_embedding saved"
@@ -91,7 +98,8 @@ def state_sha256(state: Mapping[str, Tensor]) -> str:
     digest = hashlib.sha256()
     for name, weight in sorted(state.items()):
         digest.update(f"{name} {weight.dtype} {tuple(weight.shape)} ".encode())
-        digest.update(weight.detach().cpu().contiguous().numpy().tobytes())
+        # as bytes: NumPy has no bfloat16
+        digest.update(weight.detach().cpu().flatten().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
 
 
@@ -158,5 +166,30 @@ def load_encoder(path: str | Path) -> Encoder:
         encoder = Encoder(state, about["architecture"], about["front_end"], about["training"])
     except KeyError as error:
         raise ValueError(f"{file} {WITHOUT_NETWORK}: {RETRAIN}") from error
-    check_state(encoder, str(file))
+    try:
+        _check_front_end(encoder)
+        check_state(encoder, str(file))
+    except (ArithmeticError, AttributeError, KeyError, RuntimeError, TypeError) as error:
+        told = " ".join(str(error).split())
+        raise ValueError(
+            f"{file} speaks of a network that cannot be built ({type(error).__name__}: {told}): "
+            f"{RETRAIN}"
+        ) from error
+    except ValueError as error:
+        if str(file) in str(error):
+            raise
+        raise ValueError(f"{file}: {error}") from error
     return encoder
+
+
+def _check_front_end(encoder: Encoder) -> None:
+    """Raise where no waveform could be heard; an AttributeError, say, is a file's as much."""
+    body, heard = encoder.architecture, encoder.front_end
+    rate = heard.get("sample_rate")
+    if type(rate) is not int or not LOWEST_RATE <= rate <= HIGHEST_RATE:
+        raise TypeError(f"sample_rate is {rate!r}, and Hz from {LOWEST_RATE} to {HIGHEST_RATE}")
+    bands = {told["n_mels"] for told in (body, heard) if "n_mels" in told}
+    if len(bands) > 1:
+        raise TypeError(f"the front end has other bands than the network reads: {sorted(bands)}")
+    check_pair(body, heard)
+    build_front_end(heard)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+VERSION = re.compile(r"\d{4}-\d{2}-\d{2}T[\d.]+Z?")
 
 
 @contextmanager
@@ -32,15 +35,25 @@ def new_folder(path: str | Path, what: str) -> Iterator[Path]:
 def newest_folder(path: Path, file: str, remedy: str) -> Path:
     """Return `path` where it holds `file`, else the latest <version>/<name> below it that does.
 
-    Raises ValueError that names the path, and the way out (`remedy`), where there is none.
+    Names that are times come before others; what is being written, or was left half-way, does not
+    count. Raises ValueError that names the path, and the way out (`remedy`), where there is none,
+    and where several models lie side by side without versions.
     """
     if (path / file).is_file():
         return path
-    versions = sorted(path.glob(f"*/*/{file}")) or sorted(path.glob(f"*/{file}"))
-    if not versions:
+    found = sorted(path.glob(f"*/*/{file}")) or sorted(path.glob(f"*/{file}"))
+    places = [one.relative_to(path).parts[:-1] for one in found]
+    whole = [parts for parts in places if not any(part.startswith(".") for part in parts)]
+    kept = [parts for parts in whole if VERSION.fullmatch(parts[0])] or whole
+    if not kept:
         what = f"holds no {file}" if path.exists() else "does not exist"
         raise ValueError(f"{path} {what}: {remedy}")
-    return versions[-1].parent
+    if len(kept) > 1 and len(kept[-1]) == 1 and not VERSION.fullmatch(kept[-1][0]):
+        raise ValueError(
+            f"{path} holds {len(kept)} of them, and no version tells which is the latest: name "
+            f"one, such as {path.joinpath(*kept[-1])}"
+        )
+    return path.joinpath(*kept[-1])
 
 
 def write_about(file: Path, about: Mapping[str, Any]) -> None:

@@ -78,15 +78,13 @@ def load_verifier(path: str | Path) -> VerifierBundle:
 def bundled_encoder(path: Path) -> Path | None:
     """Return the file of the encoder in a verifier's folder, or in the latest version below one.
 
-    None where the path is neither. Raises ValueError for a bundle that lacks it.
+    None where the path is neither. Raises ValueError for a bundle that lacks it, and as
+    `newest_folder` for several without versions.
     """
-    if not path.is_dir():
+    below = (path.glob(pattern) for pattern in (FILE, f"*/{FILE}", f"*/*/{FILE}"))
+    if not path.is_dir() or not any(any(found) for found in below):
         return None
-    try:
-        folder = newest_folder(path, FILE, AGAIN)
-    except ValueError:
-        return None
-    return _encoder_file(folder)
+    return _encoder_file(newest_folder(path, FILE, AGAIN))
 
 
 def _encoder_file(folder: Path) -> Path:

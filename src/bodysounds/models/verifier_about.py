@@ -34,6 +34,7 @@ def about_verifier(
     params: BundleParams,
     record: Metrics,
     centred: bool,
+    training: Metrics | None = None,
 ) -> Metrics:
     """Return what a run knows of its verifier, as plain JSON values.
 
@@ -58,19 +59,24 @@ def about_verifier(
         "threshold": {k: v for k, v in operating_point.items() if k != "calibration"},
         "calibration": calibration[SYSTEM],
         "usable": params.usable,
-        "limits": _limits(scoring, calibration[SYSTEM]),
+        "limits": _limits(scoring, calibration[SYSTEM], training or {}),
         "headline": metrics["headline"],
         "record": record,
     }
 
 
-def _limits(scoring: ScorePairsParams, calibration: Metrics) -> list[str]:
+def _limits(scoring: ScorePairsParams, calibration: Metrics, training: Metrics) -> list[str]:
     found = ["A similarity is not an identity: who was never enrolled may sound alike."]
     if scoring.sex_filter:
         found.append(
             f"The run gave pairs of two sexes the lowest score (score_pairs.sex_filter: "
             f"{scoring.sex_filter}). Of a recording given here the sex is not known, and no pair "
             "is set lowest: between sexes more strangers are accepted than the rates say."
+        )
+    if "dev" in ((training.get("refit") or {}).get("subsets") or ()):
+        found.append(
+            "The network has learnt from dev too, on which the threshold and the calibration were "
+            "chosen: on other recordings they may belong elsewhere, as the rates on test show."
         )
     if "why_not" in calibration:
         found.append(f"Scores are not calibrated: {calibration['why_not']}")
@@ -140,6 +146,8 @@ def _flaws_of_calibration(own: Mapping[str, Any]) -> Iterator[str]:
         yield f"calibration.names must be {' or '.join(map(str, FEATURES))}, got {names!r}"
     elif len(coefficients) != len(names) or not all(map(_number, coefficients)):
         yield f"calibration.coefficients must be a number a name, got {coefficients!r}"
+    elif coefficients[0] < 0:
+        yield f"calibration.coefficients must not fall as scores rise, got {coefficients!r}"
     if not _number(own.get("intercept")):
         yield f"calibration.intercept must be a number, got {own.get('intercept')!r}"
     Calibration.from_dict(dict(own))

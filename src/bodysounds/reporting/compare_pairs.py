@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from bodysounds.reporting.trial_table import Selection
 from bodysounds.types import Array, Floats, Metrics, Table
 
 RUNS = ("first", "second")
+MOST_WORK, FEWEST_DRAWS = 25_000_000, 250
+"""Of long lists fewer draws are made, so many pairs in all: an interval is a standard deviation,
+which 250 draws tell within a tenth."""
 AT_THRESHOLD = ("accuracy", "balanced_accuracy", "far", "frr")
 
 
@@ -51,9 +54,11 @@ def pair_rates(pairs: Table, rules: PairRules) -> tuple[list[Metrics], Metrics]:
     )
     labels = kept["target"].to_numpy() == 1
     chosen = Selection(np.arange(len(kept)), enrol, test, labels, enrol, test, scores)
-    counts = {"n": len(kept), **chosen.counts}
+    draws_made = min(rules.params.n_bootstrap, max(FEWEST_DRAWS, MOST_WORK // max(1, len(kept))))
+    counts = {"n": len(kept), "n_draws": draws_made, **chosen.counts}
     if not chosen.rateable:
         return [], counts
+    rules = replace(rules, params=replace(rules.params, n_bootstrap=draws_made))
     rating = Rating(chosen, rules.params, rules.costs or {})
     draws = [rating.draws(run, rules.weighting) for run in RUNS]
     eers = [rating.eer(run, rules.weighting) for run in RUNS]

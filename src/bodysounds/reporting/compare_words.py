@@ -176,7 +176,9 @@ def told(comparison: Metrics) -> str:
     lines += [f"Note: {warning}." for warning in comparison["warnings"]]
     lines += [f"Note: {times}"] if (times := times_told(comparison)) else []
     changed = changed_rows(comparison)
-    lines += ["", "What was changed" if changed else "Nothing was changed."]
+    known = all(side["command"] for _, side in sides)
+    none = "Nothing was changed." if known else "What was changed is not known."
+    lines += ["", "What was changed" if changed else none]
     lines += [f"  {line}" for line in table([[part, name, f"{old} -> {new}"]
                                              for part, name, old, new in changed])]  # fmt: skip
     return "\n".join(lines)

@@ -52,6 +52,8 @@ def training_told(training: Mapping[str, Any]) -> list[str]:
     own = training.get("parameters")
     if not own:
         return []
+    if "crop_s" not in own:
+        return ["It was trained as the body of a classifier, by a run that reports how."]
     crops = " to ".join(f"{length:g}" for length in own["crop_s"])
     speeds = [f"{speed:g}" for speed in own.get("speeds", [1.0])]
     sentences = [

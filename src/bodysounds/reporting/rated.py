@@ -87,7 +87,8 @@ def rated_clips(
 def what_was_rated(rated: Table) -> Metrics:
     """Return `sha256` and `n` of what was rated, whatever a system says of it and in any order."""
     key = PAIR if "trial_id" in rated else CLIP
-    rows = sorted(" ".join(map(str, row)) for row in rated[list(key)].itertuples(index=False))
+    columns = [map(str, rated[name].tolist()) for name in key]
+    rows = sorted(map(" ".join, zip(*columns, strict=True)))
     return {"sha256": hashlib.sha256("\n".join(rows).encode()).hexdigest(), "n": len(rated)}
 
 

@@ -91,11 +91,13 @@ def logistic(
     if params.balanced:
         names, n = np.unique(labels, return_counts=True)
         counts = dict(zip(names.tolist(), n.tolist(), strict=True))
-        weight = class_weights(counts, params.weigh, params.negative)
-    model = LogisticRegression(C=c, max_iter=params.max_iterations, class_weight=weight)
+        of_class = class_weights(counts, params.weigh, params.negative)
+        # per example: scikit-learn takes the name of a class that is a number, 02, for the number
+        weight = np.array([of_class[name] for name in labels.tolist()])
+    model = LogisticRegression(C=c, max_iter=params.max_iterations)
     with warnings.catch_warnings(), threadpool_limits(1, user_api="blas"):
         warnings.simplefilter("ignore")  # a baseline that has not quite converged still stands
-        model.fit(standard[fit], labels)
+        model.fit(standard[fit], labels, sample_weight=weight)
     at = pd.Index(ids).get_indexer(pd.Index(wanted["segment_id"]))
     found = model.predict_log_proba(standard[at])
     table = np.full((len(wanted), len(classes)), found.min() - 1)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -12,13 +15,26 @@ import numpy.typing as npt
 import pandas as pd
 
 from bodysounds.audio.packed import Packed, to_int16
-from bodysounds.audio.read import Source, resample, to_mono
+from bodysounds.audio.read import (
+    Float32s,
+    Int16s,
+    Source,
+    as_float,
+    decode_samples,
+    resample,
+    to_mono,
+)
 from bodysounds.scoring.frames import too_short, unusable_channels
 from bodysounds.scoring.given import given_samples
 from bodysounds.sides import SideTable
 
+log = logging.getLogger(__name__)
+
 Recording: TypeAlias = Source | tuple[npt.NDArray[Any], int] | npt.NDArray[Any]
 Side: TypeAlias = Recording | Sequence[Recording]
+
+EDGE_S = 1.0
+"""More than the filter that converts rates reaches."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +52,11 @@ class GivenSide:
 
 
 def given_side(
-    side: Side, sample_rate: int | None, heard_rate: int, limits: Mapping[str, float]
+    side: Side,
+    sample_rate: int | None,
+    heard_rate: int,
+    limits: Mapping[str, float],
+    longest_s: float = 3600.0,
 ) -> GivenSide:
     """Return a side, heard at `heard_rate` Hz: channels averaged, rates converted, 16 bit.
 
@@ -49,6 +69,8 @@ def given_side(
         Hz, of arrays that come without theirs.
     limits : mapping
         min_s (of all recordings together), silence_dbfs and clipped_share (of each one).
+    longest_s : float
+        What lies behind so many seconds of the side is not heard, and not judged.
 
     Raises ValueError for what is no audio, is cut short or holds NaN, for an array without its
     rate, and for an empty list.
@@ -57,23 +79,56 @@ def given_side(
     if not recordings:
         raise ValueError("a side is one recording or a list of them, got an empty list")
     pieces, seconds, flaws = [], 0.0, []
+    left = max(1, round(longest_s * heard_rate))
     for number, recording in enumerate(recordings, start=1):
         given, known = recording if isinstance(recording, tuple) else (recording, sample_rate)
-        samples, rate = given_samples(given, known)
-        mono = to_mono(samples)
-        flaw = unusable_channels(samples, rate, {**limits, "min_s": 0.0})
-        if flaw is None and np.abs(mono).max() < 10 ** (limits["silence_dbfs"] / 20):
-            flaw = "silent: its channels cancel one another"
-        if flaw is not None:
-            flaws.append(_which(number, given, len(recordings)) + flaw)
-        pieces.append(to_int16(resample(mono, rate, heard_rate)))
+        samples, rate = _samples(given, known)
+        warn_of_rate(rate, heard_rate)
         seconds += len(samples) / rate
+        if left <= 0:
+            continue
+        heard = math.ceil(left * rate / heard_rate)
+        flaw = _flaw(as_float(samples[:heard]), rate, limits)
+        if flaw is not None:
+            if heard < len(samples):
+                flaw += f" (of its first {heard / rate:.3g} s, which is all that is heard)"
+            flaws.append(_which(number, given, len(recordings)) + flaw)
+        # some samples more, so that what is heard is converted as in the whole recording
+        mono = to_mono(as_float(samples[: heard + round(EDGE_S * rate)]))
+        pieces.append(to_int16(resample(mono, rate, heard_rate)))
+        left -= len(pieces[-1])
     if seconds < limits["min_s"]:
         flaws.insert(0, too_short(seconds, limits["min_s"]))
     lengths = np.array([len(piece) for piece in pieces], dtype=np.int64)
     spans = np.stack([np.cumsum(lengths) - lengths, lengths], axis=1)
     packed = Packed(np.concatenate(pieces), pd.DataFrame(), heard_rate)
     return GivenSide(packed, SideTable(pd.DataFrame(), (spans,)), seconds, next(iter(flaws), None))
+
+
+@cache
+def warn_of_rate(rate: int, heard_rate: int) -> None:
+    """Warn, once of each, of a rate (Hz) below the model's: what is missing there nobody tested."""
+    if rate < heard_rate:
+        log.warning(
+            "a recording of %d Hz holds nothing above %d Hz, and the model hears up to %d Hz: "
+            "unless its own recordings were such, its error rates need not hold",
+            rate, rate // 2, heard_rate // 2,
+        )  # fmt: skip
+
+
+def _samples(given: Any, sample_rate: int | None) -> tuple[Int16s | Float32s, int]:
+    """Return samples and rate as `given_samples`; those of 16-bit PCM stay int16."""
+    if isinstance(given, np.ndarray):
+        return given_samples(given, sample_rate)
+    return decode_samples(given)
+
+
+def _flaw(samples: Float32s, rate: int, limits: Mapping[str, float]) -> str | None:
+    """Return why a recording is not worth an answer, however short it is, or None."""
+    flaw = unusable_channels(samples, rate, {**limits, "min_s": 0.0})
+    if flaw is None and np.abs(to_mono(samples)).max() < 10 ** (limits["silence_dbfs"] / 20):
+        return "silent: its channels cancel one another"
+    return flaw
 
 
 def _recordings(side: Any) -> list[Any]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +20,8 @@ class Heard:
     """Of its recordings together."""
     abstained: str | None
     """Why there is no answer (too short, silent, clipped), or None."""
+    made_by: Mapping[str, Any] | None = field(default=None, repr=False)
+    """The encoder, and how it was heard: others' embeddings cannot be compared with it."""
 
 
 @dataclass(frozen=True)

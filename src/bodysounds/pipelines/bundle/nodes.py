@@ -41,5 +41,6 @@ def bundle_up(
         task, raw, operating_point, calibration, metrics, scoring, params,
         record | {"data": data_hashes(manifest)},
         centred=centred and cohort is not None,
+        training=encoder.training,
     )  # fmt: skip
     return VerifierBundle(encoder, about, cohort, model_card)
