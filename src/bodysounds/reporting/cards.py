@@ -108,5 +108,5 @@ def _told(value: Any) -> str:
     if value is None:
         return "none"
     if isinstance(value, float):
-        return f"{value:.4g}"
+        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
     return value if isinstance(value, str) else json.dumps(value, default=str)
