@@ -50,7 +50,7 @@ def test_the_hub_accepts_the_front_matter_whose_numbers_are_those_of_the_run(run
     head = metrics["headline"]
     data = ModelCard(card, ignore_metadata_errors=False).data
     assert data.to_dict() == ModelCard(card).data.to_dict()
-    assert front(card)["library_name"] == data.library_name == "bodysounds"
+    assert front(card)["library_name"] == data.to_dict()["library_name"] == "bodysounds"
     assert data.license == "other"
     assert {"audio", "synthetic-data", run.task.replace("_", "-")} <= set(data.tags)
     assert "datasets" not in front(card)  # nobody published it
