@@ -60,14 +60,15 @@ def programs(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("elsewhere") / "venv"
     venv.create(home, with_pip=False, symlinks=True)
     paths = sysconfig.get_paths(vars={"base": str(home), "platbase": str(home)})
-    here = sysconfig.get_paths()
-    Path(paths["purelib"], "here.pth").write_text(f"{here['purelib']}\n{here['platlib']}\n")
     (wheel,) = dist.glob("bodysounds-*.whl")
     subprocess.run(
         [sys.executable, "-m", "pip", "--python", str(home / "bin/python"), "install", "--quiet",
          "--no-deps", "--no-index", str(wheel)],
         check=True,
     )  # fmt: skip
+    # afterwards: pip would find the project installed already, and leave the wheel out
+    here = sysconfig.get_paths()
+    Path(paths["purelib"], "here.pth").write_text(f"{here['purelib']}\n{here['platlib']}\n")
     return home / "bin"
 
 
