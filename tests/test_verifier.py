@@ -42,8 +42,8 @@ def model(folder: Path) -> Verifier:
 
 
 @pytest.fixture
-def own(folder: Path) -> Verifier:
-    """One whose gallery is the test's."""
+def own(model: Verifier, folder: Path) -> Verifier:
+    """The same bundle loaded again, so that its gallery is the test's."""
     return Verifier.load(folder / "bundle", device="cpu")
 
 
