@@ -50,6 +50,19 @@ def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return project / "dist"
 
 
+def outside() -> dict[str, str]:
+    """The environment with nothing of this project named in it.
+
+    Kedro puts the project's `src` into PYTHONPATH whenever a test opens one, and pip would take
+    the project that it finds there for the wheel.
+    """
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("KEDRO_", "PYTHON")) and name != "DO_NOT_TRACK"
+    }
+
+
 @pytest.fixture(scope="module")
 def programs(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The programs of an environment with the wheel, and what it needs as it is installed here.
@@ -65,6 +78,7 @@ def programs(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         [sys.executable, "-m", "pip", "--python", str(home / "bin/python"), "install", "--quiet",
          "--no-deps", "--no-index", str(wheel)],
         check=True,
+        env=outside(),
     )  # fmt: skip
     # afterwards: pip would find the project installed already, and leave the wheel out
     here = sysconfig.get_paths()
@@ -74,15 +88,10 @@ def programs(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(folder: Path, *command: str | Path, code: int = 0) -> subprocess.CompletedProcess[str]:
     """Run a command in a folder, with nothing of this project named in the environment."""
-    environment = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("KEDRO_", "PYTHON")) and name != "DO_NOT_TRACK"
-    }
     done = subprocess.run(
         [str(word) for word in command],
         cwd=folder,
-        env={**environment, "COLUMNS": "200"},
+        env={**outside(), "COLUMNS": "200"},
         check=False,
         text=True,
         capture_output=True,
