@@ -23,7 +23,6 @@ import hashlib
 import os
 import platform
 import shutil
-import sys
 import tempfile
 import threading
 import time
@@ -31,7 +30,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import soundfile
@@ -155,28 +153,17 @@ def plain_pack(files: Sequence[Path]) -> Array:
     return np.concatenate(waves)
 
 
-def import_librosa() -> Any:
-    """Return librosa; its numba would take coverage.py beside this file for the package."""
-    here, before = Path(__file__).resolve().parent, sys.path
-    sys.path = [place for place in before if Path(place).resolve() != here]
-    try:
-        import librosa
-
-        assert librosa.load
-    finally:
-        sys.path = before
-    return librosa
-
-
 def librosa_load(files: Sequence[Path]) -> Array:
     """The usual lines."""
-    librosa = import_librosa()
+    import librosa
+
     return np.concatenate([librosa.load(path, sr=RATE)[0] for path in files])
 
 
 def librosa_describe(files: Sequence[Path]) -> Array:
     """The usual lines: cepstra, level, bandwidth and pitch of 25 ms frames every 10 ms."""
-    librosa = import_librosa()
+    import librosa
+
     rows = []
     for path in files:
         wave, _ = librosa.load(path, sr=RATE)

@@ -14,8 +14,8 @@ SIMULATIONS = 120
 
 @pytest.fixture(scope="module")
 def coverage(project_dir):
-    path = project_dir / "benchmarks" / "coverage.py"
-    spec = importlib.util.spec_from_file_location("benchmark_coverage", path)
+    path = project_dir / "benchmarks" / "intervals.py"
+    spec = importlib.util.spec_from_file_location("benchmark_intervals", path)
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # where its dataclass is looked up
     spec.loader.exec_module(module)

@@ -164,8 +164,9 @@ def test_other_data_and_other_code_start_anew(
     fewer = trials.iloc[1:]
     keys = {key(), key(packed=louder), key(side_table=regrouped), key(trials=fewer)}
     sources = tmp_path_factory.mktemp("package")
-    (sources / "sides.py").write_text("other = True\n")
-    monkeypatch.setattr(checkpoints, "PACKAGE", sources)
+    for name in ("sides.py", "_speechbrain.py"):
+        (sources / name).write_text("other = True\n")
+    monkeypatch.setattr("bodysounds.shards.PACKAGE", sources)
     keys.add(key())
     assert len(keys) == 5
 

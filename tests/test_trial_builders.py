@@ -14,8 +14,8 @@ from test_trials import made, of, world
 from bodysounds.corpora.base import no_trials
 from bodysounds.params import SplitParams
 from bodysounds.splitting import nearest
-from bodysounds.splitting.builders import balanced_draw
 from bodysounds.splitting.nearest import hard_trials
+from bodysounds.splitting.partners import Cell, draw_pairs
 from bodysounds.splitting.trials import make_trials
 
 
@@ -154,10 +154,12 @@ def test_wrong_parameters_are_named(params: dict[str, object], said: str) -> Non
 
 def test_a_draw_takes_what_is_left_of_a_lopsided_table() -> None:
     # subject 0 stands in every pair: the draw cannot be even, and must not stop or repeat
-    first, second = np.zeros(30, dtype=int), np.repeat([1, 2, 3], 10)
-    drawn = balanced_draw(first, second, 20, seed=0)
-    assert len(set(drawn.tolist())) == 20
-    assert sorted(np.bincount(second[drawn])[1:]) == [6, 7, 7]
+    alone = [Cell(0, 0, 0, (), [0])]
+    family = [[Cell(0, 1, 0, (), list(range(k, k + 10)))] for k in (1, 11, 21)]
+    drawn = draw_pairs([alone, *family], 20, seed=0)
+    assert len(set(drawn)) == 20
+    assert {enrol for enrol, _ in drawn} == {0}
+    assert sorted(np.bincount([(test - 1) // 10 for _, test in drawn])) == [6, 7, 7]
 
 
 def voices(n: int = 30, each: int = 3) -> tuple[np.ndarray, list[str | None], list[str]]:

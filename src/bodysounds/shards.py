@@ -82,14 +82,17 @@ def deal(costs: Floats, n: int) -> list[slice]:
     return [slice(low, high) for low, high in pairwise(edges)]
 
 
-def content_sha256(about: Any, parts: Iterable[bytes] = (), code: Sequence[str] = ()) -> str:
+def content_sha256(
+    about: Any, parts: Iterable[bytes | memoryview] = (), code: Sequence[str] = ()
+) -> str:
     """Return the sha256, in hex, of JSON values, of bytes, and of modules of this package.
 
     `code` names files and folders of the package, such as `audio` and `sides.py`.
     """
     digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
     for part in parts:
-        digest.update(len(part).to_bytes(8, "little") + part)
+        digest.update(len(part).to_bytes(8, "little"))
+        digest.update(part)
     for name in code:
         path = PACKAGE / name
         for file in [path] if path.suffix else sorted(path.rglob("*.py")):

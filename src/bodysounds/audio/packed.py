@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from bodysounds.audio.remains import filling
 from bodysounds.types import Table
 
 SAMPLES, INDEX, META = "samples.i16", "index.parquet", "packed.json"
@@ -79,16 +79,8 @@ def write_packed(
     each piece, see `bodysounds.audio.reuse`. Raises ValueError for no pieces, a repeated id, an
     empty piece, another dtype or another number of keys.
     """
-    folder = Path(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir()
-    try:
+    with filling(Path(folder)) as partial:
         _write(partial, pieces, sample_rate, keys)
-        _replace(partial, folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return open_packed(folder)
 
 
@@ -141,15 +133,6 @@ def _write(
 
 def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _replace(partial: Path, folder: Path) -> None:
-    old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if folder.exists():
-        folder.rename(old)
-    partial.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def open_packed(folder: Path, verify: bool = False) -> Packed:

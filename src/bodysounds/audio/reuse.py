@@ -10,6 +10,7 @@ from typing import Protocol, runtime_checkable
 
 from bodysounds.audio.keys import whole_key
 from bodysounds.audio.packed import META, REDO, Int16s, Packed, open_packed, read_keys, write_packed
+from bodysounds.audio.remains import remove_remains
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +40,7 @@ def pack(folder: Path, pieces: KeyedPieces) -> Packed:
     All its samples are compared with their checksum first: a damaged folder is made anew, with a
     warning. The log says how many segments are reused.
     """
+    remove_remains(folder)
     ids, keys = pieces.segment_ids, pieces.segment_keys
     old = _intact(folder)
     if old is None:

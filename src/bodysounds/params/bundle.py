@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bodysounds.params.rules import within
+from bodysounds.params.rules import whole_numbers, within
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,7 @@ class BundleParams:
     """A recording of which more samples are at full scale gets no answer."""
 
     def __post_init__(self) -> None:
+        whole_numbers("bundle", self)
         within("bundle.min_s", self.min_s, 0.001, 60.0)
         within("bundle.silence_dbfs", self.silence_dbfs, -200.0, 0.0)
         within("bundle.clipped_share", self.clipped_share, 0.0, 1.0)

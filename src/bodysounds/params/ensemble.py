@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bodysounds.params.rules import one_of, within
+from bodysounds.params.rules import one_of, whole_numbers, within
 from bodysounds.scoring.events import EventRules
 
 AIMS = ("none", "fixed", "coverage", "selective_error")
@@ -51,6 +51,7 @@ class EnsembleParams:
     is no event."""
 
     def __post_init__(self) -> None:
+        whole_numbers("ensemble", self)
         if not isinstance(self.choose, str) or not self.choose:
             raise ValueError(
                 f"ensemble.choose must be auto, {', '.join(COMBINATIONS)} or a member's name, "
@@ -68,8 +69,6 @@ class EnsembleParams:
             ("clipped_share", 0.0, 1.0),
         ):
             within(f"ensemble.{name}", getattr(self, name), low, high)
-        if not isinstance(self.n_bins, int):
-            raise ValueError(f"ensemble.n_bins must be a whole number, got {self.n_bins!r}")
         if not isinstance(self.events, Mapping):
             raise ValueError(f"ensemble.events must be names with their values, got {self.events}")
         try:

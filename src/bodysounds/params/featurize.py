@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bodysounds.params.rules import within
+from bodysounds.params.rules import whole_numbers, within
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,8 @@ class FeaturizeParams:
     """Holds the parts until all are there."""
 
     def __post_init__(self) -> None:
+        whole_numbers("featurize", self)
         within("featurize.shards", self.shards, 1, 100_000)
         within("featurize.sample_rate", self.sample_rate, 4_000, 192_000)
         within("featurize.n_mfcc", self.n_mfcc, 2, 40)
+        within("featurize.workers", self.workers, 0, 1024)

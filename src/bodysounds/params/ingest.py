@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bodysounds.params.rules import one_of, within
+from bodysounds.params.rules import one_of, whole_numbers, within
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class IngestParams:
     trial names them; what is dropped is listed in `rejected`, and is no broken file."""
 
     def __post_init__(self) -> None:
+        whole_numbers("ingest", self)
         within("ingest.min_duration_s", self.min_duration_s, 0.0, 60.0)
         within("ingest.silence_dbfs", self.silence_dbfs, -200.0, 0.0)
         within("ingest.max_rejected_share", self.max_rejected_share, 0.0, 1.0)

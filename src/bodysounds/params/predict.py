@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from bodysounds.params.rules import one_of, within
+from bodysounds.params.rules import one_of, whole_numbers, within
 
 BASELINES = ("log_mel", "mfcc", "recording", "most_frequent")
 METADATA = ("device", "sample_rate", "sex", "age_group", "location", "mode")
@@ -45,6 +45,7 @@ class PredictParams:
     device: str = "auto"
 
     def __post_init__(self) -> None:
+        whole_numbers("predict", self)
         for name in self.baselines:
             one_of("predict.baselines", name, BASELINES)
         one_of("predict.audit", self.audit, (True, False))

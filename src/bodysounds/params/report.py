@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bodysounds.params.rules import one_of, within
+from bodysounds.params.rules import one_of, whole_numbers, within
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ class ReportParams:
     may be recognised by it, and where the licence allows no excerpts there is none."""
 
     def __post_init__(self) -> None:
+        whole_numbers("report", self)
         within("report.min_subjects", self.min_subjects, 2, 1_000_000)
         within("report.n_failures", self.n_failures, 0, 100_000)
         within("report.audio", self.audio, 0, 10)

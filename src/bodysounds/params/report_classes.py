@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bodysounds.params.rules import one_of, within
+from bodysounds.params.rules import one_of, whole_numbers, within
 
 HEARD = {
     "across_sessions": "same_session",
@@ -42,6 +42,7 @@ class ReportClassesParams:
     recognised by it, and where the licence allows no excerpts there is none."""
 
     def __post_init__(self) -> None:
+        whole_numbers("report_classes", self)
         within("report_classes.n_bootstrap", self.n_bootstrap, 10, 1_000_000)
         within("report_classes.level", self.level, 0.5, 0.9999)
         one_of("report_classes.headline", self.headline, HEADLINES)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from bodysounds.params.rules import one_of, within
+from bodysounds.params.rules import one_of, whole_numbers, within
 from bodysounds.params.train_respiratory import METHODS
 
 
@@ -23,6 +23,7 @@ class RunsParams:
     """Train the folds dealt by random cycle too: what a split that leaks would claim."""
 
     def __post_init__(self) -> None:
+        whole_numbers("runs", self)
         if isinstance(self.methods, str) or not self.methods:
             raise ValueError(f"runs.methods must be a list of methods, got {self.methods!r}")
         for name in self.methods:

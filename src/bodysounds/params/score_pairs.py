@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from bodysounds.params.rules import one_of, within
+from bodysounds.params.rules import one_of, whole_numbers, within
 
 MODES = ("whole", "windows", "loud", "first")
 BACKENDS = ("plain", "network", "statistics")
@@ -74,6 +74,7 @@ class ScorePairsParams:
     """Holds the parts until all systems are scored."""
 
     def __post_init__(self) -> None:
+        whole_numbers("score_pairs", self)
         for system in self.systems:
             one_of("score_pairs.systems[]", system, SYSTEMS)
         for system in self.centre:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bodysounds.params.rules import one_of, within
+from bodysounds.params.rules import one_of, whole_numbers, within
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,7 @@ class SplitParams:
     """Upper bound of the trials of a subset; non-targets beyond it are dropped at random."""
 
     def __post_init__(self) -> None:
+        whole_numbers("split", self)
         within("split.dev_share", self.dev_share, 0.0, 1.0)
         within("split.test_share", self.test_share, 0.0, 1.0)
         if self.dev_share + self.test_share > 1:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bodysounds.params.rules import one_of, within
+from bodysounds.params.rules import one_of, whole_numbers, within
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ class SplitClosedParams:
     """Draw a split of its own for this run, instead of the seed's; the seed drawn is recorded."""
 
     def __post_init__(self) -> None:
+        whole_numbers("split_closed", self)
         one_of("split_closed.by", self.by, ("session", "utterance", "listed"))
         if self.n_speakers is not None:
             within("split_closed.n_speakers", self.n_speakers, 2, 10_000_000)

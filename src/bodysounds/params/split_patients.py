@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bodysounds.params.rules import one_of, within
+from bodysounds.params.rules import one_of, whole_numbers, within
 
 PROTOCOLS = ("official", "published", "patients")
 
@@ -30,6 +30,7 @@ class SplitPatientsParams:
     """`dealt`, each class apart, or those that the corpus has `published`."""
 
     def __post_init__(self) -> None:
+        whole_numbers("split_patients", self)
         one_of("split_patients.protocol", self.protocol, PROTOCOLS)
         one_of("split_patients.strict", self.strict, (True, False))
         within("split_patients.dev_share", self.dev_share, 0.01, 0.9)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from bodysounds.params.rules import one_of, within
+from bodysounds.params.rules import one_of, whole_numbers, within
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,7 @@ class SplitSourcesParams:
     """Threads that decode for `loudest`; 0 takes every core."""
 
     def __post_init__(self) -> None:
+        whole_numbers("split_sources", self)
         if isinstance(self.classes, str) or len(set(self.classes)) < 2:
             raise ValueError(
                 f"split_sources.classes must be a list of two classes or more, got {self.classes!r}"

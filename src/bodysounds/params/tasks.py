@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from bodysounds.params.rules import one_of, within
+from bodysounds.params.rules import one_of, whole_numbers, within
 
 TASKS = ("binary", "diagnosis")
 DIAGNOSES = {
@@ -38,6 +38,7 @@ class TasksParams:
     device: str = "auto"
 
     def __post_init__(self) -> None:
+        whole_numbers("tasks", self)
         for name in self.tasks:
             one_of("tasks.tasks", name, TASKS)
         if not isinstance(self.negative, str) or not self.negative:

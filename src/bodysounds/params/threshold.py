@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bodysounds.params.rules import one_of, within
+from bodysounds.params.rules import one_of, whole_numbers, within
 
 POLICIES = ("eer", "max_accuracy", "min_dcf", "far", "balanced", "prior")
 
@@ -37,6 +37,7 @@ class ThresholdParams:
     level: float = 0.95
 
     def __post_init__(self) -> None:
+        whole_numbers("threshold", self)
         one_of("threshold.score", self.score, ("cosine", "normalised"))
         one_of("threshold.policy", self.policy, POLICIES)
         within("threshold.far", self.far, 0.0, 1.0)

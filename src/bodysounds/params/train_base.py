@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from bodysounds.params.rules import one_of, within
+from bodysounds.params.rules import one_of, whole_numbers, within
 from bodysounds.training.schedule import check_schedule
 
 OPTIMISERS = ("adam", "adamw", "sgd")
@@ -85,6 +85,7 @@ class TrainBaseParams(ABC):
     """Where checkpoints in flight live."""
 
     def __post_init__(self) -> None:
+        whole_numbers(self.stage, self)
         self.choices(
             optimiser=OPTIMISERS,
             choose=self.choosing,
@@ -100,8 +101,6 @@ class TrainBaseParams(ABC):
             eps=(1e-16, 1.0),
             momentum=(0.0, 0.9999),
             weight_decay=(0.0, 1e3),
-        )
-        self.whole(
             # fewer could leave one item alone in a batch, which batch norm cannot normalise
             batch_size=(4, 65_536),
             n_epochs=(1, 100_000),
@@ -109,7 +108,7 @@ class TrainBaseParams(ABC):
         )
         for name in ("patience", "unfreeze_after"):
             if getattr(self, name) is not None:
-                self.whole(**{name: (1, 100_000)})
+                self.ranges(**{name: (1, 100_000)})
         for name in ("audio_budget_s", "clip_norm"):
             self.above_zero(name)
         if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
@@ -136,15 +135,6 @@ class TrainBaseParams(ABC):
         """Raise ValueError where a field is not between two numbers."""
         for name, (low, high) in rules.items():
             within(f"{self.stage}.{name}", getattr(self, name), low, high)
-
-    def whole(self, **rules: tuple[float, float]) -> None:
-        """Raise ValueError where a field is no whole number between two."""
-        self.ranges(**rules)
-        for name in rules:
-            if not isinstance(getattr(self, name), int):
-                raise ValueError(
-                    f"{self.stage}.{name} must be a whole number, got {getattr(self, name)!r}"
-                )
 
     def above_zero(self, name: str) -> None:
         """Raise ValueError where a field is neither null nor above 0."""

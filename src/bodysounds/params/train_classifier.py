@@ -75,8 +75,10 @@ class TrainClassifierParams(TrainBaseParams):
             ccl_reg=(0.0, 1e9),
             ccl_learning_rate=(0.0, 1e3),
             ccl_delta=(1e-12, 1e9),
+            n_fft=(16, 65_536),
+            size=(16, 4096),
+            width=(1, 1024),
         )
-        self.whole(n_fft=(16, 65_536), size=(16, 4096), width=(1, 1024))
         if self.dim is not None:
             within("train_classifier.dim", self.dim, 2, 65_536)
         for stage in self.freeze:

@@ -8,7 +8,7 @@ from typing import Any
 
 from bodysounds.losses.options import check_losses
 from bodysounds.models.stages import stages_of
-from bodysounds.params.rules import one_of, within
+from bodysounds.params.rules import one_of, whole_numbers, within
 from bodysounds.training.schedule import check_schedule
 
 # what the published triplet solution did wrong, each a switch for those who repeat its figure
@@ -134,12 +134,14 @@ class TrainEmbeddingParams:
     """Where checkpoints in flight live."""
 
     def __post_init__(self) -> None:
+        whole_numbers("train_embedding", self)
         one_of("train_embedding.front_end", self.front_end, ("speechbrain", "kaldi"))
         one_of("train_embedding.mean_over", self.mean_over, ("band", "clip"))
         one_of("train_embedding.precision", self.precision, ("auto", "bf16", "float32"))
         one_of("train_embedding.optimiser", self.optimiser, ("adam", "adamw"))
         one_of("train_embedding.refit", self.refit, (None, TRAIN_AND_DEV))
         one_of("train_embedding.average_best", self.average_best, (True, False, "auto"))
+        within("train_embedding.n_mels", self.n_mels, 1, 1024)
         within("train_embedding.channels", self.channels, 8, 4096)
         if self.channels % 8:
             raise ValueError(

@@ -136,8 +136,6 @@ class TrainRespiratoryParams(TrainBaseParams):
             hybrid_alpha=(0.0, 1.0),
             metadata_weight=(0.0, 1.0),
             head_learning_rate=(0.0, 1e3),
-        )
-        self.whole(
             n_fft=(16, 65_536),
             hop=(1, 65_536),
             n_mels=(1, 1024),

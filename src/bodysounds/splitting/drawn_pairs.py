@@ -27,8 +27,7 @@ def drawn_pairs(keys: SideKeys, subset: str, params: SplitParams, max_trials: in
     of_subject, of_group = (
         _equal(code, domain, left, right) for code in (keys.subject, keys.group)
     )
-    row, column = np.divmod(of_subject, n_columns)
-    targets = of_subject[left[row] != right[column] if crossed else column > row]
+    targets = _targets(of_subject, left, right, crossed)
     # what is no non-target of its row
     barred = np.unique(np.concatenate([of_subject, of_group]))
     if not crossed:
@@ -44,6 +43,23 @@ def drawn_pairs(keys: SideKeys, subset: str, params: SplitParams, max_trials: in
     others = _others(ranks, free, barred, met, n_columns)
     row, column = np.divmod(np.sort(np.concatenate([targets, others])), n_columns)
     return Pairs(left[row], right[column])
+
+
+def target_pairs(keys: SideKeys, subset: str, params: SplitParams) -> Pairs:
+    """Return the target pairs of `all_pairs`, in their order, without a list of the others."""
+    left, right = both_sides(keys, subset, params)
+    domain = keys.domain if params.within_domain else np.zeros_like(keys.domain)
+    of_subject = _equal(keys.subject, domain, left, right)
+    targets = _targets(of_subject, left, right, params.enrol_session is not None)
+    row, column = np.divmod(np.sort(targets), max(1, len(right)))
+    return Pairs(left[row], right[column])
+
+
+def _targets(of_subject: Ints64, left: Ints64, right: Ints64, crossed: bool) -> Ints64:
+    """Return those of the cells of one subject that are pairs, each once."""
+    row, column = np.divmod(of_subject, max(1, len(right)))
+    targets: Ints64 = of_subject[left[row] != right[column] if crossed else column > row]
+    return targets
 
 
 class _Columns(NamedTuple):

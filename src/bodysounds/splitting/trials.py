@@ -10,8 +10,8 @@ import pandas as pd
 
 from bodysounds.corpora.base import some, unknown_ids
 from bodysounds.params import SplitParams
-from bodysounds.splitting.builders import choose_negatives
-from bodysounds.splitting.drawn_pairs import drawn_pairs
+from bodysounds.splitting.builders import draw_negatives
+from bodysounds.splitting.drawn_pairs import drawn_pairs, target_pairs
 from bodysounds.splitting.pairs import Pairs, all_pairs, keep_targets, session_condition
 from bodysounds.splitting.side_keys import SideKeys, side_keys
 from bodysounds.splitting.trial_audit import TrialAudit, audit_trials
@@ -50,11 +50,13 @@ def make_trials(
 
 
 def _generated(keys: SideKeys, subset: str, params: SplitParams) -> Table:
-    if params.max_trials is not None and params.negatives == "all":
+    if params.negatives != "all":
+        pairs = _chosen(keys, subset, params)
+    elif params.max_trials is not None:
         pairs = drawn_pairs(keys, subset, params, params.max_trials)
-        target = keys.subject[pairs.enrol] == keys.subject[pairs.test]
     else:
-        pairs, target = _chosen(keys, subset, params)
+        pairs = all_pairs(keys, subset, params)
+    target = keys.subject[pairs.enrol] == keys.subject[pairs.test]
     enrol, test = keys.ids[pairs.enrol], keys.ids[pairs.test]
     return _table(
         keys,
@@ -66,18 +68,16 @@ def _generated(keys: SideKeys, subset: str, params: SplitParams) -> Table:
     )
 
 
-def _chosen(
-    keys: SideKeys, subset: str, params: SplitParams
-) -> tuple[Pairs, npt.NDArray[np.bool_]]:
-    """Return the pairs that are taken out of all, and which of them are targets."""
-    pairs = all_pairs(keys, subset, params)
-    target = keys.subject[pairs.enrol] == keys.subject[pairs.test]
-    kept = choose_negatives(keys, pairs, target, params, subset)
-    pairs, target = Pairs(pairs.enrol[kept], pairs.test[kept]), target[kept]
+def _chosen(keys: SideKeys, subset: str, params: SplitParams) -> Pairs:
+    """Return all target pairs and the non-target pairs that are drawn, as `all_pairs` has them."""
+    targets = target_pairs(keys, subset, params)
+    others = draw_negatives(keys, subset, params, len(targets.enrol))
+    enrol, test = (np.concatenate(both) for both in zip(targets, others, strict=True))
+    order = np.lexsort((test, enrol))
     if params.max_trials is not None:
-        kept = keep_targets(target, params.max_trials, params.seed, subset)
-        pairs, target = Pairs(pairs.enrol[kept], pairs.test[kept]), target[kept]
-    return pairs, target
+        target = order < len(targets.enrol)
+        order = order[keep_targets(target, params.max_trials, params.seed, subset)]
+    return Pairs(enrol[order], test[order])
 
 
 def _listed(rows: Table, keys: SideKeys, subset: str, params: SplitParams) -> Table:

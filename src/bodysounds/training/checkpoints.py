@@ -10,6 +10,7 @@ import os
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,12 @@ import torch
 
 from bodysounds.audio.packed import Packed
 from bodysounds.models.encoder import Encoder, state_sha256
+from bodysounds.shards import content_sha256
 from bodysounds.sides import SideTable
 from bodysounds.types import Table
 
 log = logging.getLogger(__name__)
 
-PACKAGE = Path(__file__).resolve().parents[1]
 # what a training runs through
 CODE = (
     "training",
@@ -115,19 +116,13 @@ def content_key(
     more: bytes = b"",
 ) -> str:
     """Return the sha256, in hex, of waveforms, tables, parameters, an encoder and the code."""
-    digest = hashlib.sha256()
-    digest.update(json.dumps(params, sort_keys=True, default=str).encode())
-    digest.update(f"{torch.__version__} {packed.sample_rate}".encode())
-    digest.update(np.ascontiguousarray(packed.samples).data)
-    for table in (packed.index, *tables):
-        digest.update(_table_bytes(table))
-    digest.update(more)
+    told = json.dumps(params, sort_keys=True, default=str)
+    about: list[Any] = [told, str(torch.__version__), packed.sample_rate]
     if init is not None:
-        digest.update(json.dumps([init.architecture, init.front_end], sort_keys=True).encode())
-        digest.update(state_sha256(init.state).encode())
-    for file in _sources(PACKAGE / name for name in CODE):
-        digest.update(file.relative_to(PACKAGE).as_posix().encode() + file.read_bytes())
-    return digest.hexdigest()
+        about += [init.architecture, init.front_end, state_sha256(init.state)]
+    parts: list[bytes | memoryview] = [np.ascontiguousarray(packed.samples).data.cast("B"), more]
+    rows = (_table_bytes(table) for table in (packed.index, *tables))
+    return content_sha256(about, chain(parts, rows), CODE)
 
 
 def _table_bytes(table: Table) -> bytes:
@@ -136,9 +131,3 @@ def _table_bytes(table: Table) -> bytes:
     parts = (pd.util.hash_pandas_object(table.iloc[k : k + ROWS], index=False) for k in starts)
     hashed = b"".join(part.to_numpy().tobytes() for part in parts)
     return ",".join(map(str, table.columns)).encode() + hashed
-
-
-def _sources(paths: Iterable[Path]) -> list[Path]:
-    return sorted(
-        file for path in paths for file in ([path] if path.is_file() else path.rglob("*.py"))
-    )

@@ -5,7 +5,7 @@ scores, as enrolment and as test (some resemble everybody), and these effects ar
 trial sets one side of the first period against one of the second, as CryCeleb does. The truth is
 the equal error rate of millions of such trials, each of fresh subjects.
 
-    OMP_NUM_THREADS=1 python benchmarks/coverage.py
+    OMP_NUM_THREADS=1 python benchmarks/intervals.py
 
 It takes a quarter of an hour; `--only "40 subjects"` runs one world.
 """
