@@ -47,6 +47,20 @@ def test_magnitudes_are_those_of_a_slow_transform(log: bool) -> None:
     np.testing.assert_allclose(image[0, 0].numpy(), stretched[0, 0].numpy(), atol=2e-5)
 
 
+def test_quiet_rows_beside_a_loud_tone_are_not_rounding() -> None:
+    # a recording of 16 bits that is silent but for a tone: in float32 the tone's rounding is a
+    # tenth of what the quiet rows hold, and variance 1 makes it as large as they are
+    time = np.arange(round(0.2 * RATE)) / RATE
+    wave = np.round(0.9 * 32_768 * np.sin(2 * np.pi * 440 * time)) / 32_768
+    logs = np.log1p(slow_magnitudes(wave, 128, 96, 160) / FLOOR)
+    frames = torch.nn.functional.interpolate(
+        torch.from_numpy(logs)[None, None], (65, 65), mode="bilinear"
+    )[0, 0]
+    expected = (frames - frames.mean(1, keepdim=True)) / frames.std(1, correction=0, keepdim=True)
+    image = StftImage(**SMALL | {"size": 65})(torch.from_numpy(wave).float()[None])
+    np.testing.assert_allclose(image[0, 0].numpy(), expected.numpy(), atol=2e-5)
+
+
 def test_a_tone_lights_its_own_row() -> None:
     time = torch.arange(RATE) / RATE
     for hz in (1000.0, 3000.0, 7000.0):
@@ -99,6 +113,12 @@ def test_per_frequency_hears_no_constant_filter_and_no_level() -> None:
 def test_silence_is_an_even_image(normalise: str) -> None:
     image = StftImage(**SMALL | {"normalise": normalise})(torch.zeros(1, 4000))
     assert torch.equal(image, torch.zeros_like(image))
+
+
+def test_a_large_batch_gives_what_each_gives_alone() -> None:
+    module, waves = StftImage(**SMALL), noise(11, 3200)
+    alone = torch.cat([module(wave[None]) for wave in waves])
+    assert torch.equal(module(waves), alone)
 
 
 def test_only_the_clip_is_heard() -> None:

@@ -107,17 +107,21 @@ class LogMel(nn.Module):
             return 10.0 * (power.transpose(1, 2) @ self.bands).clamp_min(QUIETEST).log10()
 
     def forward(self, waveforms: Tensor) -> Tensor:
-        found = self.decibels(waveforms)
-        if self.normalise == "none":
-            return found
-        if self.normalise == "clip":
-            return per_clip(found)
-        if self.normalise == "band":
-            return mean_normalise(found, "band") / self.std
-        if self.normalise == "batch":
-            low, high = found.amin(), found.amax()
-            found = (found - low) / (high - low).clamp_min(SMALLEST)
-        return (found - self.mean) / self.std
+        return normalised(self.decibels(waveforms), self.normalise, self.mean, self.std)
+
+
+def normalised(features: Tensor, how: str, mean: float, std: float) -> Tensor:
+    """Return decibels (batch, frames, n_mels) as one of `NORMALISATIONS` has them."""
+    if how == "none":
+        return features
+    if how == "clip":
+        return per_clip(features)
+    if how == "band":
+        return mean_normalise(features, "band") / std
+    if how == "batch":
+        low, high = features.amin(dim=(0, 1, 2)), features.amax(dim=(0, 1, 2))
+        features = (features - low) / (high - low).clamp_min(SMALLEST)
+    return (features - mean) / std
 
 
 def per_clip(features: Tensor) -> Tensor:

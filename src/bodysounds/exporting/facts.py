@@ -1,11 +1,23 @@
-"""What goes with an exported encoder: the threshold and calibration of its bundle."""
+"""What is exported, and what goes with it: the threshold and calibration of its bundle."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
+from bodysounds.models.classifier import Classifier
 from bodysounds.models.encoder import Encoder, load_encoder
+
+
+def model_and_facts(path: str | Path) -> tuple[Encoder | Classifier, dict[str, Any]]:
+    """Return the classifier or the encoder of a path, and what is known of it.
+
+    See `classifier_and_facts` and `encoder_and_facts`, which raise ValueError for what is neither.
+    """
+    from bodysounds.exporting.classifier_facts import classifier_and_facts
+
+    path = Path(path).expanduser()
+    return classifier_and_facts(path) or encoder_and_facts(path)
 
 
 def encoder_and_facts(path: str | Path) -> tuple[Encoder, dict[str, Any]]:

@@ -9,8 +9,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from bodysounds.audio.frontends import KALDI_PREEMPHASIS, KaldiFbank, SpeechBrainFbank
+from bodysounds.audio.log_mel import LogMel
 from bodysounds.audio.stft_image import CHANNELS, FLOOR, StftImage, min_max, per_frequency
-from bodysounds.exporting.spectrum import Powers, used_bins, windowed
+from bodysounds.audio.waveform import Waveform
+from bodysounds.audio.yamnet_log_mel import YamnetLogMel
+from bodysounds.exporting.fills import filled
+from bodysounds.exporting.more_features import LogMelFeatures, YamnetFeatures
+from bodysounds.exporting.spectrum import ExactPowers, Powers, used_bins, windowed
 
 
 class SpeechBrainFeatures(nn.Module):
@@ -63,50 +68,42 @@ class ImageFeatures(nn.Module):
 
     rows: Tensor
     columns: Tensor
-    nothing: Tensor
 
     def __init__(self, layer: StftImage) -> None:
         super().__init__()
-        n_bins = layer.n_fft // 2 + 1
-        self.powers = Powers(windowed(layer.window, layer.n_fft), layer.n_fft, layer.hop, n_bins)
-        n_frames = 1 + (layer.n_samples - layer.n_fft) // layer.hop
+        n_bins, n_fft, n_window = layer.n_fft // 2 + 1, layer.n_fft, len(layer.window)
+        self.powers = ExactPowers(layer.window, n_fft, layer.hop, n_bins)
+        # the window stands in the middle of n_fft samples, and those around it are not heard
+        self.first = (n_fft - n_window) // 2
+        self.end = layer.n_samples - (n_fft - n_window - self.first)
+        n_frames = 1 + (layer.n_samples - n_fft) // layer.hop
         self.register_buffer("rows", resizing(n_bins, layer.size), persistent=False)
         self.register_buffer("columns", resizing(n_frames, layer.size).t(), persistent=False)
-        self.register_buffer("nothing", torch.zeros(1, layer.n_samples), persistent=False)
         self.n_samples, self.fill, self.log = layer.n_samples, layer.fill, layer.log
         self.normalise = min_max if layer.normalise == "min_max" else per_frequency
 
     def forward(self, waveforms: Tensor) -> Tensor:
-        if self.fill == "repeat":
-            clips = around(waveforms, self.n_samples)
-        else:
-            silence = self.nothing.expand(waveforms.shape[0], -1)
-            clips = torch.cat((waveforms, silence), 1)[:, : self.n_samples]
+        clips = filled(waveforms, self.n_samples, self.fill)[:, self.first : self.end]
         magnitudes = self.powers(clips).sqrt()
         if self.log:
             magnitudes = (magnitudes / FLOOR).log1p()
         image = (self.rows @ magnitudes.transpose(1, 2) @ self.columns).unsqueeze(1)
-        return self.normalise(image).expand(-1, CHANNELS, -1, -1)
+        return self.normalise(image).float().expand(-1, CHANNELS, -1, -1)
 
 
 def resizing(n: int, size: int) -> Tensor:
-    """Return the matrix (size, n) float32 of torch's bilinear interpolation with antialiasing."""
+    """Return the matrix (size, n) float64 of torch's bilinear interpolation with antialiasing."""
     each = torch.eye(n, dtype=torch.float64)[None, None]
     resized = functional.interpolate(each, (size, n), mode="bilinear", antialias=True)
-    return resized[0, 0].float()
-
-
-def around(waveforms: Tensor, n_samples: int) -> Tensor:
-    """Return n_samples of each waveform, which begins anew where it ends."""
-    # as a tensor: the exporter knows no remainder of a length
-    length = torch.full((1,), waveforms.shape[1], dtype=torch.int64)
-    places = torch.arange(n_samples).remainder(length)
-    return waveforms.index_select(1, places)
+    return resized[0, 0]
 
 
 FEATURES: dict[type[nn.Module], Callable[..., nn.Module]] = {
     SpeechBrainFbank: SpeechBrainFeatures,
     KaldiFbank: KaldiFeatures,
     StftImage: ImageFeatures,
+    LogMel: LogMelFeatures,
+    YamnetLogMel: YamnetFeatures,
+    Waveform: lambda layer: layer,
 }
 """What stands for each front end."""

@@ -1,4 +1,4 @@
-"""An encoder as one ONNX file: waveform in, unit embedding out, with the front end inside."""
+"""A model as one ONNX file, the front end inside: waveform in, embedding or probabilities out."""
 
 from __future__ import annotations
 
@@ -14,53 +14,56 @@ from typing import Any
 
 from bodysounds.exporting.logs import muted
 from bodysounds.exporting.parity import Float32s, difference, sounds
+from bodysounds.models.classifier import BODY, HEAD, Classifier
 from bodysounds.models.encoder import Encoder, state_sha256
 
 FORMAT = "bodysounds.onnx/1"
 OPSET = 18
 PARITY = 1e-4
-INPUT, OUTPUT = "waveform", "embedding"
+INPUT, EMBEDDING, PROBABILITIES = "waveform", "embedding", "probabilities"
 NEEDED = ("onnx", "onnxscript", "onnxruntime")
 INSTALL = 'pip install "bodysounds[export]"'
-EXPORTED = "ecapa, with a backend or without, and resnet18"
+ENCODERS = "ecapa, with a backend or without, and resnet18"
 
 
 def export_onnx(
-    encoder: Encoder, path: str | Path, about: Mapping[str, Any] | None = None
+    model: Encoder | Classifier, path: str | Path, about: Mapping[str, Any] | None = None
 ) -> float:
-    """Write an encoder as one ONNX file (opset 18, float32), all or nothing, and check it.
+    """Write a model as one ONNX file (opset 18, float32), all or nothing, and check it.
 
-    Its input `waveform` is float32 (batch, samples) in [-1, 1) at the encoder's rate, of any batch
-    and length; its output `embedding` float32 (batch, dim), of unit length, so that cosines are
-    products. The embeddings are those of `scoring.embed.embed_waveforms`: what is shorter than a
-    quarter of a second is repeated up to it, and of what is longer than the clip of a stft_image
-    only that is heard. A waveform that is not finite becomes NaN.
+    Its input `waveform` is float32 (batch, samples) in [-1, 1) at the model's rate, of any batch
+    and length. A waveform that is not finite becomes NaN.
 
-    A stft_image with a logarithm stretches frequencies in which a recording is all but silent, such
-    as those above an old codec's limit, to variance 1: of those the rounding of float32 is left,
-    here as in torch. On such real recordings embeddings differed by up to 0.015, and torch's own
-    from those of a transform in float64 by as much.
+    Of an encoder the output `embedding` is float32 (batch, dim), of unit length, so that cosines
+    are products. The embeddings are those of `scoring.embed.embed_waveforms`: what is shorter than
+    a quarter of a second is repeated up to it, and of what is longer than the clip of a stft_image
+    only that is heard.
+
+    Of a classifier the output `probabilities` is float32 (batch, classes), the classes in the order
+    of its labels: those of `models.classifier.predict`. The first clip of a waveform is heard, and
+    a shorter one is filled as in training.
 
     Parameters
     ----------
-    encoder : Encoder
-        Of the architecture ecapa, with a backend or without, or resnet18.
+    model : Encoder or Classifier
+        An encoder of the architecture ecapa, with a backend or without, or resnet18; any
+        classifier.
     path : path of the file, replaced where it exists
     about : mapping, optional
         More for the file's metadata, JSON values by name, such as threshold and calibration.
-        What is there anyway: format, sample_rate (Hz), dim, architecture, front_end, and sha256, of
-        the weights.
+        What is there anyway: format, sample_rate (Hz), architecture, front_end, and sha256, of the
+        weights; dim of an encoder; labels, clip_s, fill and activation of a classifier.
 
     Returns
     -------
     parity : float
-        Largest difference between numbers of unit embeddings by onnxruntime and by torch in
-        float32, over many lengths, batches and levels; at most 1e-4.
+        Largest difference between numbers of unit embeddings, or between probabilities, by
+        onnxruntime and by torch in float32, over many lengths, batches and levels; at most 1e-4.
 
     Raises ValueError for another architecture, for a missing extra, and, leaving no file, where the
-    exported model embeds otherwise than the encoder.
+    exported model answers otherwise than this package does.
     """
-    check_exported(encoder)
+    check_exported(model)
     for name in NEEDED:
         needed(name)
     path = Path(path).expanduser()
@@ -68,15 +71,15 @@ def export_onnx(
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         with open(partial, "wb") as file:
-            file.write(as_bytes(encoder, about or {}))
+            file.write(as_bytes(model, about or {}))
             file.flush()
             os.fsync(file.fileno())
-        parity = onnx_parity(encoder, partial)
+        parity = onnx_parity(model, partial)
         if not parity <= PARITY:
             raise ValueError(
-                f"{path} was not written: onnxruntime's embeddings differ by up to {parity:.2g} "
-                f"from torch's, and {PARITY:g} is allowed: report the encoder's architecture "
-                f"{encoder.architecture} and the versions of torch and onnxruntime"
+                f"{path} was not written: onnxruntime's answers differ by up to {parity:.2g} from "
+                f"torch's, and {PARITY:g} is allowed: report the model's architecture "
+                f"{encoder_of(model).architecture} and the versions of torch and onnxruntime"
             )
         os.replace(partial, path)
     finally:
@@ -84,15 +87,22 @@ def export_onnx(
     return parity
 
 
-def check_exported(encoder: Encoder) -> None:
-    """Raise ValueError for an encoder that cannot leave as ONNX."""
-    architecture = encoder.architecture
-    name = architecture.get("name")
+def encoder_of(model: Encoder | Classifier) -> Encoder:
+    """Return the encoder that a model is, or has."""
+    return model.encoder if isinstance(model, Classifier) else model
+
+
+def check_exported(model: Encoder | Classifier) -> None:
+    """Raise ValueError for a model that cannot leave as ONNX."""
+    if isinstance(model, Classifier):
+        return
+    name = model.architecture.get("name")
     if name == "backend":
-        name = architecture["network"].get("name")
+        name = model.architecture["network"].get("name")
     if name not in ("ecapa", "resnet18"):
         raise ValueError(
-            f"an encoder of the architecture {name!r} cannot be exported: {EXPORTED} can"
+            f"an encoder of the architecture {name!r} cannot be exported: {ENCODERS} can, and "
+            "classifiers"
         )
 
 
@@ -104,46 +114,66 @@ def needed(name: str) -> Any:
         raise ValueError(f"{name} is missing, which ONNX needs: {INSTALL}") from error
 
 
-def as_bytes(encoder: Encoder, about: Mapping[str, Any]) -> bytes:
-    """Return the ONNX model of an encoder; equal encoders give equal bytes."""
+def as_bytes(model: Encoder | Classifier, about: Mapping[str, Any]) -> bytes:
+    """Return the ONNX model of an encoder or a classifier; equal ones give equal bytes."""
     import torch
 
-    from bodysounds.exporting.graph import EmbeddingGraph
-    from bodysounds.models.network import embedding_dim
+    from bodysounds.exporting.graph import EmbeddingGraph, ProbabilityGraph
 
-    module = EmbeddingGraph(encoder).eval()
-    rate = int(encoder.front_end["sample_rate"])
+    graph: torch.nn.Module
+    if isinstance(model, Classifier):
+        graph, output = ProbabilityGraph(model), PROBABILITIES
+    else:
+        graph, output = EmbeddingGraph(model), EMBEDDING
     batch, samples = torch.export.Dim("batch", min=1), torch.export.Dim("samples", min=1)
-    example = torch.zeros(2, rate)
+    example = torch.zeros(2, int(encoder_of(model).front_end["sample_rate"]))
     with torch.no_grad(), quiet():
         program = torch.onnx.export(
-            module, (example,), dynamo=True, opset_version=OPSET, verbose=False,
+            graph.eval(), (example,), dynamo=True, opset_version=OPSET, verbose=False,
             dynamic_shapes={"waveforms": {0: batch, 1: samples}},
-            input_names=[INPUT], output_names=[OUTPUT],
+            input_names=[INPUT], output_names=[output],
         )  # fmt: skip
     assert program is not None
-    model = program.model_proto
-    graph = model.graph
-    for part in (graph, *graph.node, *graph.input, *graph.output, *graph.value_info):
+    written = program.model_proto
+    made = written.graph
+    for part in (made, *made.node, *made.input, *made.output, *made.value_info):
         # what torch remembers: nodes tell where this package lies on the exporter's disk
         part.ClearField("metadata_props")
         part.ClearField("doc_string")
-    known = {
-        "format": FORMAT,
-        "sample_rate": rate,
-        "dim": embedding_dim(encoder.architecture),
-        "architecture": encoder.architecture,
-        "front_end": encoder.front_end,
-        "sha256": state_sha256(encoder.state),
-    }
-    del model.metadata_props[:]
-    for name, value in {**known, **about}.items():
+    del written.metadata_props[:]
+    for name, value in {**known(model), **about}.items():
         text = (
             value if isinstance(value, str) else json.dumps(value, sort_keys=True, allow_nan=False)
         )
-        model.metadata_props.add(key=name, value=text)
-    content: bytes = model.SerializeToString(deterministic=True)
+        written.metadata_props.add(key=name, value=text)
+    content: bytes = written.SerializeToString(deterministic=True)
     return content
+
+
+def known(model: Encoder | Classifier) -> dict[str, Any]:
+    """Return what the metadata says of any model."""
+    from bodysounds.models.network import embedding_dim
+
+    encoder = encoder_of(model)
+    found = {
+        "format": FORMAT,
+        "sample_rate": int(encoder.front_end["sample_rate"]),
+        "architecture": encoder.architecture,
+        "front_end": encoder.front_end,
+    }
+    if not isinstance(model, Classifier):
+        return found | {
+            "dim": embedding_dim(encoder.architecture), "sha256": state_sha256(encoder.state),
+        }  # fmt: skip
+    state = {BODY + name: weight for name, weight in encoder.state.items()}
+    state |= {HEAD + name: weight for name, weight in model.head.items()}
+    return found | {
+        "labels": model.labels,
+        "clip_s": encoder.front_end["clip_s"],
+        "fill": encoder.front_end.get("fill", "repeat"),
+        "activation": "softmax",
+        "sha256": state_sha256(state),
+    }
 
 
 @contextmanager
@@ -155,14 +185,17 @@ def quiet() -> Iterator[None]:
         yield
 
 
-def onnx_parity(encoder: Encoder, path: str | Path, batches: list[Float32s] | None = None) -> float:
-    """Return the largest difference between onnxruntime's and torch's embeddings, over `batches`.
+def onnx_parity(
+    model: Encoder | Classifier, path: str | Path, batches: list[Float32s] | None = None
+) -> float:
+    """Return the largest difference between onnxruntime's and torch's answers, over `batches`.
 
     By default those of `parity.sounds`.
     """
     session = needed("onnxruntime").InferenceSession(str(path), providers=["CPUExecutionProvider"])
     if batches is None:
-        # rows of an image that do not change are stretched: of one sample, rounding is left
-        least = 0.05 if encoder.front_end["name"] == "stft_image" else 0.0
-        batches = sounds(int(encoder.front_end["sample_rate"]), least)
-    return difference(encoder, lambda batch: session.run([OUTPUT], {INPUT: batch})[0], batches)
+        hears = encoder_of(model).front_end
+        # a waveform that does not change is brought to variance 1: of one sample, rounding is left
+        least = 0.05 if hears["name"] == "waveform" else 0.0
+        batches = sounds(int(hears["sample_rate"]), least)
+    return difference(model, lambda batch: session.run(None, {INPUT: batch})[0], batches)

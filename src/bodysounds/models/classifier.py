@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -56,25 +56,39 @@ def predict(
     segment becomes does not depend on the others but for rounding. Raises ValueError for an unknown
     segment, another sample rate, and probabilities that are not finite.
     """
+    return predictor(classifier, device)(packed, segment_ids)
+
+
+def predictor(
+    classifier: Classifier, device: str = "auto"
+) -> Callable[[Packed, Sequence[str]], Float32s]:
+    """Return `predict` for one who asks often: a function of packed and segment_ids.
+
+    The network is built once, here.
+    """
     place = choose_device(device)
     module = network(classifier.encoder).to(place)
-    check_rate(module, packed)
-    spans = places(packed, segment_ids)
     head = {name: weight.to(place) for name, weight in classifier.head.items()}
-    found = np.zeros((len(spans), len(classifier.labels)), dtype=np.float32)
     size = batch_size(classifier.encoder.architecture)
-    with torch.inference_mode():
-        for start in range(0, len(spans), size):
-            own = slice(start, start + size)
-            waveforms = first_clips(module, packed, spans[own]).to(place)
-            logits = functional.linear(module(waveforms), head["weight"], head["bias"])
-            found[own] = logits.float().log_softmax(dim=1).cpu().numpy()
-    if not np.isfinite(found).all():
-        raise ValueError(
-            "the classifier gives probabilities that are not finite: its training diverged, "
-            "lower the learning_rate"
-        )
-    return found
+
+    def predicted(packed: Packed, segment_ids: Sequence[str]) -> Float32s:
+        check_rate(module, packed)
+        spans = places(packed, segment_ids)
+        found = np.zeros((len(spans), len(classifier.labels)), dtype=np.float32)
+        with torch.inference_mode():
+            for start in range(0, len(spans), size):
+                own = slice(start, start + size)
+                waveforms = first_clips(module, packed, spans[own]).to(place)
+                logits = functional.linear(module(waveforms), head["weight"], head["bias"])
+                found[own] = logits.float().log_softmax(dim=1).cpu().numpy()
+        if not np.isfinite(found).all():
+            raise ValueError(
+                "the classifier gives probabilities that are not finite: its training diverged, "
+                "lower the learning_rate"
+            )
+        return found
+
+    return predicted
 
 
 def first_clips(

@@ -64,5 +64,7 @@ def newest_version(path: Path, remedy: str) -> Path | None:
         return path
     if not path.exists():
         raise ValueError(f"{path} does not exist: {remedy}, a .safetensors file or its folder")
-    versions = sorted(path.glob("*/*.safetensors")) or sorted(path.glob("*.safetensors"))
-    return versions[-1] if versions else None
+    # a catalog entry is a folder with the name of a file
+    files = (path.glob(pattern) for pattern in ("*/*.safetensors", "*.safetensors"))
+    found = ([one for one in below if one.is_file()] for below in files)
+    return next((max(versions) for versions in found if versions), None)
