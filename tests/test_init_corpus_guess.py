@@ -11,9 +11,9 @@ from conftest import PROJECT
 from made_folders import EIGHT, everything, listed, made_conf, touch
 
 from bodysounds.commands.init_corpus import run
-from bodysounds.corpora.survey_guess import guess_layout, near
-from bodysounds.corpora.survey_paths import name_fields, path_columns
-from bodysounds.corpora.survey_published import published_layout
+from bodysounds.corpora.survey.guess import guess_layout, near
+from bodysounds.corpora.survey.paths import name_fields, path_columns
+from bodysounds.corpora.survey.published import published_layout
 
 LAYOUTS: dict[str, tuple[list[str], dict[str, str]]] = {
     "a folder a subject": (
@@ -65,6 +65,14 @@ LAYOUTS: dict[str, tuple[list[str], dict[str, str]]] = {
     "digit, speaker, take": (
         listed("{d}_{n}_{k}.wav", d=range(10), n=EIGHT[:6], k=range(5)), {"subject": "field2"},
     ),
+    "a word and its number": (
+        [f"sub-{s:02}_ses-{d}_run-{k}.wav" for s in range(1, 9) for d in (1, 2) for k in (1, 2)],
+        {"subject": "field1", "session": "field2"},
+    ),
+    "cries that are counted": (
+        [f"baby{s}_day{d}_cry{k}.wav" for s in range(1, 9) for d in (1, 2) for k in (1, 2)],
+        {"subject": "field1", "session": "field2"},
+    ),
     "classes": (
         listed("{c}/{k:04}.wav", c=("cry", "scream", "other"), k=range(9)), {"label": "folder1"},
     ),
@@ -87,6 +95,8 @@ def test_layouts_are_guessed(name: str) -> None:
     assert len(near(guesses, path_columns(files))) == 1
     assert 0.4 <= guesses[0].confidence < 1
     assert all(len(reason) > 10 for reason in guesses[0].reasons)
+    if "subject" in roles and name != "rooms are no subjects":
+        assert "label" not in best
     again = guess_layout(files[::-1])
     assert again[0].roles == guesses[0].roles
 
@@ -128,6 +138,10 @@ def test_dates_are_one_field_of_a_name() -> None:
         ["anna", "1436857154", "x"],
     ]
     assert name_fields(names) == expected
+    assert name_fields(["baby_1_left", "baby_12_left"]) == [["baby-1", "left"], ["baby-12", "left"]]
+    assert name_fields(["S01E02_left", "S02E11_right"])[1] == ["S02", "E11", "right"]
+    hashes = ["a01f2_x", "b03f2_x"]  # other letters: it is one id
+    assert name_fields(hashes) == [["a01f2", "x"], ["b03f2", "x"]]
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,11 @@ from made_folders import EIGHT, init, listed, made_conf, speak
 
 from bodysounds.commands.init_corpus import run
 from bodysounds.corpora.base import recordings_table
-from bodysounds.corpora.survey import alone, doubts
-from bodysounds.corpora.survey_fit import fits, verification
-from bodysounds.corpora.survey_guess import guess_layout
-from bodysounds.corpora.survey_layout import understand
-from bodysounds.corpora.survey_words import fit_text
+from bodysounds.corpora.survey.facts import alone, doubts
+from bodysounds.corpora.survey.fit import fits, verification
+from bodysounds.corpora.survey.guess import guess_layout
+from bodysounds.corpora.survey.layout import understand
+from bodysounds.corpora.survey.words import fit_text
 from bodysounds.params.predict import PredictParams
 from bodysounds.scoring.class_baselines import logistic
 from bodysounds.types import Table
@@ -102,6 +102,70 @@ def test_a_table_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     rows().head(2).to_csv(folder / "metadata.csv", index=False)
     with pytest.raises(ValueError, match="names 2 of the 8 recordings only"):
         understand(folder, None, {})
+
+
+def test_a_table_of_a_spreadsheet_is_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As it is saved on Windows: code page, absolute paths, columns and rows of nothing."""
+    folder = tmp_path / "recs"
+    speak(folder, FILES)
+    lines = ["Datei;Patient ID;Länge;"]
+    lines += [f"D:\\Zoë\\{path.replace('/', chr(92))};{who};1,5;" for path, who in
+              zip(FILES, WHOSE, strict=True)]  # fmt: skip
+    (folder / "Liste.csv").write_bytes("\r\n".join([*lines, ";;;", ";;;", ""]).encode("cp1252"))
+    recordings = init(tmp_path, folder).recordings
+    assert recordings.set_index("path").loc[FILES, "subject_id"].tolist() == WHOSE
+    said = capsys.readouterr().out
+    assert "Liste.csv is no UTF-8 and is read as cp1252" in said
+    written = pd.read_csv(folder / "metadata.csv", dtype=str)
+    assert list(written) == ["file_name", "subject", "order", "Länge"]
+    assert len(written) == 8
+
+
+def test_names_that_several_folders_share_are_told(tmp_path: Path) -> None:
+    speak(tmp_path, listed("{n}/{k}.wav", n=EIGHT, k=range(2)))
+    table = pd.DataFrame({"file": ["0.wav", "1.wav"] * 8, "speaker": np.repeat(EIGHT, 2)})
+    table.to_csv(tmp_path / "index.csv", index=False)
+    notes = " ".join(understand(tmp_path, None, {}).notes)
+    assert "index.csv names none of the 16" in notes
+    assert "several are called 0.wav; give them with their folders" in notes
+
+
+def test_lists_of_kaldi_are_read(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    speak(folder, FILES)
+    scp = [f"{who}-{k} sph2pipe -f wav /export/{path} |" for k, (path, who) in
+           enumerate(zip(FILES, WHOSE, strict=True))]  # fmt: skip
+    lists = {
+        "wav.scp": scp,
+        "utt2spk": [f"{who}-{k} {who}" for k, who in enumerate(WHOSE)],
+        "spk2gender": [f"{who} {'mf'[int(who) % 2]}" for who in dict.fromkeys(WHOSE)],
+    }
+    for name, lines in lists.items():
+        (folder / name).write_text("\n".join(lines) + "\n")
+    recordings = init(tmp_path, folder).recordings.set_index("path")
+    assert recordings.loc[FILES, "subject_id"].tolist() == WHOSE
+    assert recordings.loc[FILES[2], "sex"] == "f"
+    (folder / "metadata.csv").unlink()
+    cuts = [f"u{k} {whose}-{of} 0 0.1" for k, (whose, of) in
+            enumerate([(WHOSE[0], 0), (WHOSE[0], 0), (WHOSE[1], 1)])]  # fmt: skip
+    (folder / "segments").write_text("\n".join(cuts))
+    (folder / "utt2spk").write_text("u0 anna\nu1 ben\nu2 ben\n")
+    with pytest.raises(ValueError, match=r"utterances of several speakers, such as 0694-0"):
+        understand(folder, None, {})
+    (folder / "utt2spk").write_text("u0 anna\nu1 anna\nu2 ben\n")
+    from bodysounds.corpora.survey.kaldi import read_lists
+
+    assert read_lists(folder)["speaker"].tolist()[:2] == ["anna", "ben"]
+
+
+def test_one_who_has_most_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    few, many = listed("{n}/{k}.wav", n=EIGHT, k="ab"), listed("zoe/{k}.wav", k=range(24))
+    speak(tmp_path / "recs", [*few, *many])
+    asked = [str(tmp_path / "recs"), "--dry-run", "--conf", str(made_conf(tmp_path))]
+    assert run(asked) == 0
+    assert "zoe alone has 60% of them" in capsys.readouterr().out
 
 
 def test_subjects_that_look_wrong_are_told() -> None:

@@ -14,12 +14,12 @@ from made_folders import made_conf
 from bodysounds.commands.init_corpus import run
 from bodysounds.corpora.base import recordings_table
 from bodysounds.corpora.probe import probe_file
-from bodysounds.corpora.survey import survey
-from bodysounds.corpora.survey_files import choose
-from bodysounds.corpora.survey_fit import fits
-from bodysounds.corpora.survey_interval import expected_interval, interval_facts
-from bodysounds.corpora.survey_metadata import metadata
-from bodysounds.corpora.survey_shortcuts import label_shortcuts, sentences, subject_shortcuts
+from bodysounds.corpora.survey.facts import survey
+from bodysounds.corpora.survey.files import choose
+from bodysounds.corpora.survey.fit import fits
+from bodysounds.corpora.survey.interval import expected_interval, interval_facts
+from bodysounds.corpora.survey.metadata import metadata
+from bodysounds.corpora.survey.shortcuts import label_shortcuts, sentences, subject_shortcuts
 from bodysounds.params import IngestParams
 
 RATE = 16_000
@@ -81,6 +81,36 @@ def test_faults_and_copies_are_named(faulty: tuple[Path, pd.DataFrame]) -> None:
     assert facts["recordings"] == 38
     assert facts["usable"] == len(manifest) == len(descriptors) == 34
     assert facts["recordings_a_subject"]["most"] == 4
+
+
+def test_the_same_samples_in_another_format_are_a_copy(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rng, folder = np.random.default_rng(0), tmp_path / "recs"
+    folder.mkdir()
+    for subject in range(6):
+        for k in range(3):
+            wave = tone(rng, 0.5)  # of one length, as clips often are
+            soundfile.write(folder / f"spk{subject}_{k}.wav", wave, RATE)
+            if k == 0:
+                exact, rate = soundfile.read(folder / f"spk{subject}_{k}.wav")
+                soundfile.write(folder / f"spk{subject}_8.flac", exact, rate)
+    exact, rate = soundfile.read(folder / "spk0_1.wav")
+    soundfile.write(folder / "spk5_9.wav", exact, rate, subtype="FLOAT")  # filed under another
+    conf = made_conf(tmp_path)
+    assert run([str(folder), "--conf", str(conf), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    copies = told["facts"]["copies"]
+    assert (copies["groups"], copies["recordings"], copies["recoded"]) == (7, 14, 7)
+    assert copies["across_named"][0]["paths"] == ["spk0_1.wav", "spk5_9.wav"]
+    # of one subject one stands in the table; whose the other is, somebody must say
+    table = pd.read_csv(folder / "metadata.csv")
+    assert len(table) == 25 - 6
+    assert {"spk0_1.wav", "spk5_9.wav", "spk3_0.wav"} <= set(table["file_name"])
+    assert not table["file_name"].str.endswith("flac").any()
+    assert run([str(folder), "--conf", str(conf), "--dry-run"]) == 0
+    # what is left is the misfiled one
+    assert "in other formats    1: a run does not see" in capsys.readouterr().out
 
 
 def test_a_sample_is_decoded_and_said(faulty: tuple[Path, pd.DataFrame]) -> None:
@@ -146,6 +176,16 @@ def test_dates_that_tell_subjects_are_told() -> None:
     assert found["recorded_at"]["eer"] < 0.01
 
 
+def test_few_of_two_sessions_leave_the_others_in_the_audit() -> None:
+    rng = np.random.default_rng(0)
+    manifest = made_manifest(rng)
+    first = manifest["subject_id"].isin(["s00", "s01"]).to_numpy()
+    manifest["session_id"] = np.where(first, np.tile(["a", "a", "b", "b"], 40), "a")
+    found = subject_shortcuts(manifest, described(manifest, rng, "level_dbfs"))
+    assert found["n_subjects"] == 40
+    assert found["level"]["flagged"]
+
+
 def test_classes_of_one_length_each_are_told() -> None:
     rng = np.random.default_rng(0)
     manifest = made_manifest(rng).assign(label=np.tile(["01", "02", "03", "03"], 40))
@@ -159,7 +199,7 @@ def test_classes_of_one_length_each_are_told() -> None:
 
 def test_the_interval_is_as_wide_as_test_sets_differ() -> None:
     """An interval of 95% reaches about 1.96 deviations to each side."""
-    from bodysounds.corpora.survey_interval import _simulated
+    from bodysounds.corpora.survey.interval import _simulated
     from bodysounds.metrics.verification import equal_error_rate
 
     counts = np.full(30, 4)

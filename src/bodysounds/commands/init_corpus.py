@@ -19,9 +19,9 @@ ASKED = 2
 
 def run(arguments: Sequence[str]) -> int:
     """Survey a folder and return 0; 2 where a guess must be chosen; ValueError where it fails."""
-    from bodysounds.corpora.survey_layout import understand
-    from bodysounds.corpora.survey_plan import plan
-    from bodysounds.corpora.survey_words import guesses_text
+    from bodysounds.corpora.survey.layout import understand
+    from bodysounds.corpora.survey.plan import plan
+    from bodysounds.corpora.survey.words import guesses_text
 
     asked = _parser().parse_args(arguments)
     folder = asked.folder.expanduser().resolve()
@@ -59,7 +59,7 @@ def _print_json(found: Any) -> None:
 
 
 def _told(folder: Path, found: Any) -> str:
-    from bodysounds.corpora.survey_words import facts_text, fit_text, shortcuts_text
+    from bodysounds.corpora.survey.words import facts_text, fit_text, shortcuts_text
 
     layout = found.layout
     parts = [
