@@ -68,7 +68,11 @@ def cross_validation(task: str) -> Pipeline:
             fold.create_pool(FOLDS),
             threshold.create_choice(),
             report.create_pipeline(
-                task, encoder="fold_0.encoder", submission=False, durations=False
+                task,
+                encoder="fold_0.encoder",
+                submission=False,
+                durations=False,
+                previous="previous_folds",
             ),
         ],
         namespace=task,
@@ -86,7 +90,11 @@ def recipes(task: str) -> Pipeline:
             recipe.create_gathering(*RECIPES),
             threshold.create_pipeline(),
             report.create_pipeline(
-                task, encoder=f"recipe_{ours}.encoder", submission=False, durations=False
+                task,
+                encoder=f"recipe_{ours}.encoder",
+                submission=False,
+                durations=False,
+                previous="previous_recipes",
             ),
         ],
         namespace=task,

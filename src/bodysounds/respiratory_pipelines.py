@@ -56,7 +56,7 @@ def respiratory_folds(task: str) -> Pipeline:
             *_examples(),
             *(runs.create_fold(number) for number in range(FOLDS)),
             runs.create_pool(FOLDS),
-            *_report(task, model="rule"),
+            *_report(task, model="rule", previous="previous_folds"),
         ],
         namespace=task,
     )
@@ -69,7 +69,13 @@ def respiratory_seeds(task: str) -> Pipeline:
             *_examples(),
             *(runs.create_seed(number) for number in range(SEEDS)),
             runs.create_gathering(SEEDS),
-            *_report(task, model="rule", tables=("runs",), drawn=("figure.runs",)),
+            *_report(
+                task,
+                model="rule",
+                tables=("runs",),
+                drawn=("figure.runs",),
+                previous="previous_seeds",
+            ),
         ],
         namespace=task,
     )
@@ -97,6 +103,7 @@ def _report(
     model: str = "classifier",
     tables: tuple[str, ...] = (),
     drawn: tuple[str, ...] = (),
+    previous: str = "previous",
 ) -> tuple[Pipeline, Pipeline]:
     page = report_classes.create_details(
         task,
@@ -107,5 +114,6 @@ def _report(
         groups_are=GROUPS_ARE,
         tables=("split_facts", *tables),
         drawn=("figure.groups", *drawn),
+        previous=previous,
     )
     return tasks.create_gallery(), page

@@ -51,7 +51,11 @@ class DemoCorpus(_RawCorpus):
 
 
 class FolderCorpus(_RawCorpus):
-    """A folder of recordings and the reader of its layout; load returns a Corpus."""
+    """A folder of recordings and the reader of its layout; load returns a Corpus.
+
+    `synthetic` says that nobody made these sounds, which whatever is made of them then tells.
+    Raises DatasetError where it is neither true nor false.
+    """
 
     def __init__(
         self,
@@ -60,15 +64,22 @@ class FolderCorpus(_RawCorpus):
         reader: str,
         name: str,
         options: dict[str, Any] | None = None,
+        synthetic: bool = False,
         licence: str = "",
         citation: str = "",
         metadata: dict[str, Any] | None = None,
     ) -> None:
         self._filepath = on_disk(filepath, "recordings", "--params raw=/path/to/it")
+        if not isinstance(synthetic, bool):
+            raise DatasetError(
+                f"synthetic is {synthetic!r} for the corpus {name!r}: give true where nobody made "
+                "these sounds, and false for real recordings"
+            )
         self._about: dict[str, Any] = {
             "reader": reader,
             "name": name,
             "options": options or {},
+            "synthetic": synthetic,
             "licence": licence,
             "citation": citation,
         }

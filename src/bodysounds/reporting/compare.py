@@ -40,9 +40,12 @@ def compare_with_earlier(earlier: Earlier, run: Run) -> Metrics:
 
     `rated` {sha256, n} is what it rated, `subset` of which subset, and `times` how often that has
     been rated here, this run included; `first` is None where there is no run to compare with, or
-    one that cannot be compared, which a warning tells.
+    one that cannot be compared, which a warning tells. Where runs of other pipelines alone lie
+    there, `why_none` says so.
     """
     told: Metrics = {"first": None}
+    if earlier.why_none:
+        told["why_none"] = earlier.why_none
     if earlier.run is not None:
         try:
             told = compare(earlier.run, run)

@@ -29,9 +29,12 @@ MOST = 60
 
 
 def shown(comparison: Metrics | None) -> dict[str, Any] | None:
-    """Return what `compare_parts.html.j2` shows; None where there is nothing to compare with."""
-    if not comparison or not comparison.get("first"):
+    """Return what `compare_parts.html.j2` shows; None where no run lies there to compare with."""
+    if not comparison:
         return None
+    if not comparison.get("first"):
+        why = comparison.get("why_none")
+        return {"why_none": why, "times": times_told(comparison)} if why else None
     parts: dict[str, list[tuple[str, str, str]]] = {}
     for part, *named in changed_rows(comparison):
         parts.setdefault(part, []).append((named[0], named[1], named[2]))

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import fsspec
 
-from bodysounds.reporting.runs_on_disk import VERSION, Place, list_runs, place_of
+from bodysounds.reporting.run_kinds import PLAIN, pipeline_of
+from bodysounds.reporting.runs_on_disk import VERSION, Place, list_runs, place_of, run_kind
 
-KEYWORDS = {"latest": -1, "previous": -2}
+KEYWORDS = ("latest", "previous")
 
 
 def find_runs(
@@ -17,7 +18,9 @@ def find_runs(
     """Return the run of each name: a version, `latest`, `previous`, or a path of one run.
 
     Versions and keywords are looked up below `data`, among the runs of `task` and `corpus` where
-    they are given. A keyword goes by the task and corpus of the runs beside it that say them.
+    they are given. A keyword goes by the task and corpus of the runs beside it that say them;
+    `previous` is the latest one before `latest` that is of the same kind
+    (`bodysounds.reporting.run_kinds`).
     Raises ValueError, with the candidates, where a name fits no run or several.
     """
     told = {name: _one(name, data, task, corpus) for name in names if name not in KEYWORDS}
@@ -59,11 +62,25 @@ def _by_time(name: str, data: str, task: str | None, corpus: str | None) -> Plac
     places: dict[tuple[str, str], list[Place]] = {}
     for place in found:
         places.setdefault((place.corpus, place.task), []).append(place)
-    k = KEYWORDS[name]
-    enough = [runs[k] for runs in places.values() if len(runs) >= -k]
-    if not enough:
+    if name == "latest":
+        return _only([runs[-1] for runs in places.values()], name)
+    before = [one for runs in places.values() for one in _before_latest(runs)]
+    if before:
+        return _only(before, name)
+    kinds = {pipeline_of(runs[-1].task, run_kind(runs[-1]) or PLAIN) for runs in places.values()}
+    if len(found) == len(places):
         raise ValueError(f"{data} has a single run{_of(task, corpus)}: there is no previous one")
-    return _only(enough, name)
+    raise ValueError(
+        f"{data} has no run of {' or '.join(sorted(kinds))} before the latest: those before come "
+        "from other pipelines or did not finish, so name one by its version; `bodysounds compare` "
+        "lists them"
+    )
+
+
+def _before_latest(runs: list[Place]) -> list[Place]:
+    """Return the latest run of the kind that the last one is, of any where that left no record."""
+    kind = run_kind(runs[-1])
+    return [run for run in runs[:-1] if kind is None or run_kind(run) == kind][-1:]
 
 
 def chosen(places: list[Place], task: str | None, corpus: str | None) -> list[Place]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import fsspec
 
+from bodysounds.reporting.run_kinds import PLAIN, kind_of, pipeline_of
 from bodysounds.types import Metrics, Table
 
 logger = logging.getLogger(__name__)
@@ -87,6 +88,8 @@ class Earlier:
     """The latest finished one that can be read; None where there is none."""
     tested: dict[str, str]
     """By version, the sha256 of what each run rated."""
+    why_none: str = ""
+    """Why no run is taken though there are some, as a sentence."""
 
 
 def list_runs(data: str) -> list[Place]:
@@ -152,23 +155,51 @@ def _rated(place: Place) -> Table | None:
         raise ValueError(f"{path} is no Parquet table, or a torn one: take another run") from None
 
 
-def earlier_runs(files: Any, folder: str, before: str, latest: str | None = None) -> Earlier:
+def earlier_runs(
+    files: Any, folder: str, before: str, latest: str | None = None, kind: str = PLAIN
+) -> Earlier:
     """Return what lies below a task's folder of reports from runs before a version.
 
-    The run is the latest one that finished, up to `latest` where it is given. One that cannot be
-    read is told in a warning, and the one before it is taken.
+    The run is the latest one of `kind` that finished; where `latest` is given, the latest of any
+    kind up to it. One that cannot be read is told in a warning, and the one before it is taken.
     """
     places = [place for place in _places(files, folder) if place.version < before]
-    run = None
+    run, others = None, set()
     for place in reversed(places):
-        if run is None and (latest is None or place.version <= latest):
+        made_by = run_kind(place)
+        if run is not None or made_by is None or (latest is not None and place.version > latest):
+            continue
+        if latest is None and made_by != kind:
+            others.add(made_by)
+        else:
             run = _read_or_warn(place)
-    return Earlier(PurePosixPath(folder).parent.name, run, _tested(places))
+    why_none = ""
+    if run is None and others:
+        task = PurePosixPath(folder).name
+        of = ", ".join(sorted(pipeline_of(task, other) for other in others))
+        why_none = (
+            f"No earlier run of {pipeline_of(task, kind)} lies here to compare with. Those there "
+            f"are come from {of}, which rates other models or another test set."
+        )
+    return Earlier(PurePosixPath(folder).parent.name, run, _tested(places), why_none)
+
+
+def run_kind(place: Place) -> str | None:
+    """Return `bodysounds.reporting.run_kinds.kind_of` a run; None where it left no record.
+
+    A record that cannot be read is taken for that of a plain run.
+    """
+    if not place.has("record.json"):
+        return None
+    try:
+        return kind_of(place.task, place.json("record.json"))
+    except (OSError, ValueError, AttributeError, TypeError):
+        return PLAIN
 
 
 def _read_or_warn(place: Place) -> Run | None:
     try:
-        return read_run(place) if place.has("record.json") else None
+        return read_run(place)
     except Exception as error:  # whatever is wrong there, this run is not
         logger.warning("the run %s is not compared with: %s", place.version, error)
         return None

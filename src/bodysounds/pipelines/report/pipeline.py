@@ -29,6 +29,7 @@ def create_pipeline(
     encoder: str = "encoder",
     submission: bool = True,
     durations: bool = True,
+    previous: str = "previous",
 ) -> Pipeline:
     """scores, operating_point, tables -> metrics, failures, figure.*, submission, report,
     model_card.
@@ -36,7 +37,7 @@ def create_pipeline(
     `task` is the page's name; `more_figures` are datasets of earlier stages that the page shows
     too; `encoder` is the one that the page describes, and where it is one of several there is no
     model_card; without `submission` the test trials need not be a challenge's, and without
-    `durations` there is no duration_curve to show.
+    `durations` there is no duration_curve to show; `previous` is the run to compare with.
     """
     curves = ("gallery_curve", "duration_curve") if durations else ("gallery_curve",)
     figures = (*FIGURES, *(("figure.durations",) if durations else ()), *more_figures)
@@ -103,7 +104,7 @@ def create_pipeline(
             ),
             Node(
                 compare,
-                [*joined, "llrs", "metrics", "previous", "parameters"],
+                [*joined, "llrs", "metrics", previous, "parameters"],
                 ["rated", "comparison"],
                 name="compare_previous",
             ),

@@ -61,13 +61,15 @@ def create_details(
     groups_are: str = "sources",
     tables: tuple[str, ...] = (),
     drawn: tuple[str, ...] = (),
+    previous: str = "previous",
 ) -> Pipeline:
     """The same for few classes, each rate by class with an interval, and what confidence means.
 
     `model` is the dataset of an ensemble, of a classifier, or of the rule of several runs, and
     `groups_are` what session_id names and intervals resample. `tables` are what the metrics of
     breath cycles take besides (split_facts, runs, task_predictions, task_facts), and `drawn` the
-    figures of these metrics that the page shows too: figure.groups, figure.runs.
+    figures of these metrics that the page shows too: figure.groups, figure.runs. `previous` is
+    the run to compare with.
     """
     shown = ("confusions", "manifest", "rejected", "examples", "split_facts", "raw")
     return _stage(
@@ -102,13 +104,14 @@ def create_details(
         ),
         # a rule stands for several models, none of which is the one to describe
         *([_card(task, model)] if model != "rule" else []),
+        previous=previous,
     )
 
 
-def _stage(task: str, *nodes: Node) -> Pipeline:
+def _stage(task: str, *nodes: Node, previous: str = "previous") -> Pipeline:
     compare = Node(
         _named(compare_previous, task=task),
-        ["predictions", "examples", "manifest", "metrics", "previous", "parameters"],
+        ["predictions", "examples", "manifest", "metrics", previous, "parameters"],
         ["rated", "comparison"],
         name="compare_previous",
     )
