@@ -19,8 +19,9 @@ from bodysounds import CryScreamClassifier, RespiratoryClassifier
 from bodysounds.audio.read import read_audio
 from bodysounds.commands.classify import clock
 from bodysounds.models.classifier import save_classifier
-from bodysounds.models.encoder import network, save_encoder
+from bodysounds.models.encoder import Encoder, network, save_encoder
 from bodysounds.models.ensemble import save_ensemble
+from bodysounds.models.network import EmbeddingNetwork
 from bodysounds.models.verifier import save_verifier
 from bodysounds.models.wav2vec2_folder import classifier_to_hf
 
@@ -237,3 +238,80 @@ def test_ctrl_c_writes_nothing(
     out = tmp_path / "p.csv"
     assert call("classify", night, "--model", models / "cry_scream_ensemble", "--out", out) == 130
     assert not out.exists()
+
+
+@pytest.mark.parametrize("task", ["speaker_identification", "respiratory_scl"])
+def test_a_network_is_built_once_for_all_recordings(
+    task: str, models: Path, night: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("b.wav", "c.wav"):
+        record(night.parent / name, 150.0)
+    text_file(night.parent / "broken.wav")
+    built = []
+
+    def counted(encoder: Encoder) -> EmbeddingNetwork:
+        built.append(encoder)
+        return network(encoder)
+
+    for user in ("models.classifier", "respiratory"):
+        monkeypatch.setattr(f"bodysounds.{user}.network", counted)
+    assert call("classify", night.parent, "--model", models / task) == 1
+    assert len(built) == 1
+
+
+def test_a_speaker_is_named_by_what_is_heard_alone(
+    models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = models / "speaker_identification"
+    wave = np.asarray(made_ensemble.noise(2, 3.0)[1], dtype=np.float32)
+    for rate in (RATE, 44_100):
+        soundfile.write(tmp_path / "long.wav", wave, rate)
+        soundfile.write(tmp_path / "start.wav", wave[: 2 * rate], rate)
+        for name in ("long.wav", "start.wav"):
+            assert call("classify", tmp_path / name, "--model", model, "--json") == 0
+        long, start = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+        assert long["heard_s"] == 1.0
+        assert long["probabilities"] == pytest.approx(start["probabilities"], abs=1e-4)
+    wave[: 2 * 44_100] = 0
+    soundfile.write(tmp_path / "late.wav", wave, 44_100)
+    soundfile.write(tmp_path / "short.wav", wave[-100:], 44_100)
+    for name, why in (("late", "begins with 1 s of digital silence"), ("short", "it takes 0.1 s")):
+        assert call("classify", tmp_path / f"{name}.wav", "--model", model) == 2
+        assert why in capsys.readouterr().err
+
+
+def test_ranks_stay_whole_numbers_beside_what_is_broken(models: Path, tmp_path: Path) -> None:
+    record(tmp_path / "in" / "a.wav", 150.0)
+    text_file(tmp_path / "in" / "b.wav")
+    out, model = tmp_path / "o.csv", models / "speaker_identification"
+    assert call("classify", tmp_path / "in", "--out", out, "--model", model) == 1
+    table = pd.read_csv(out, dtype=str)
+    assert table["rank"].dropna().tolist() == list("12345")
+    assert table["label"].isna().tolist() == [False] * 5 + [True]
+    assert table["probability"].dropna().astype(float).between(0, 1).all()
+
+
+def test_a_folder_of_tasks_lists_its_models(
+    models: Path, night: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_classifier_as_run(models)
+    for folder in (models, models.parent):
+        assert call("classify", night, "--model", folder) == 2
+        told, *listed = capsys.readouterr().err.splitlines()
+        assert f"{folder} is no one model; there are" in told
+        assert f"  --model {models / 'speaker_identification' / 'classifier.safetensors'}" in listed
+        assert not [line for line in listed if "cry_verification" in line]
+    lone = models / "speaker_identification"
+    assert call("identify", night, "--gallery", "g", "--model", lone) == 2
+    (models.parent.parent / "other" / "t" / "bundle" / "v1" / "bundle").mkdir(parents=True)
+    assert call("verify", night, night, "--model", models.parent.parent / "other") == 2
+    assert "holds none that `bodysounds verify` takes" in capsys.readouterr().err
+
+
+def save_classifier_as_run(models: Path) -> None:
+    """An entry named as the catalog names it."""
+    entry = models / "speaker_identification" / "classifier.safetensors"
+    made = made_ensemble.classifier(
+        {"name": "resnet18", "width": 4, "dim": 8}, HEARS, PEOPLE, seed=0
+    )
+    save_classifier(entry / "v1" / "classifier.safetensors", made)

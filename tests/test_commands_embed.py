@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
-from made_calls import HIGH, LOW, call, left_overs, record, text_file
-from made_verifier import DIM, RATE, bundle, voice
+from made_calls import HIGH, LOW, call, left_overs, record, silence, text_file
+from made_verifier import DIM, RATE, bundle, voice, with_cohort
 from safetensors import safe_open
 
+from bodysounds import Verifier
 from bodysounds.models.encoder import save_encoder
 from bodysounds.models.verifier import save_verifier
 from bodysounds.scoring.embed_files import embed_files
@@ -42,6 +43,12 @@ def folder(tmp_path: Path) -> Path:
     return made
 
 
+def as_verified(model: Path, paths: list[Path]) -> np.ndarray:
+    """What the library's object gives, one by one."""
+    own = Verifier.load(model, device="cpu")
+    return np.stack([own.embed(path) for path in paths])
+
+
 def vectors(table: pd.DataFrame) -> np.ndarray:
     return table[[f"e{k:03d}" for k in range(DIM)]].to_numpy()
 
@@ -57,7 +64,7 @@ def test_a_row_a_recording(
     table = pd.read_parquet(out)
     assert table["path"].tolist() == NAMES
     np.testing.assert_allclose(table["duration_s"], [1.0, 1.5, 0.7])
-    expected = embed_files(bundle().encoder, [folder / name for name in NAMES])
+    expected = as_verified(model, [folder / name for name in NAMES])
     np.testing.assert_allclose(vectors(table), expected, atol=1e-6)
     kinds = table.dtypes.astype(str)
     assert kinds.tolist() == ["str", "float64", *["float32"] * DIM]  # nothing that Viz trips over
@@ -94,7 +101,7 @@ def test_other_formats_hold_the_same(
 ) -> None:
     out = tmp_path / f"e{ending}"
     assert call("embed", folder, "--out", out, "--model", model) == 0
-    expected = embed_files(bundle().encoder, [folder / name for name in NAMES])
+    expected = as_verified(model, [folder / name for name in NAMES])
     if ending == ".csv":
         table = pd.read_csv(out)
         paths, found = table["path"].tolist(), vectors(table)
@@ -110,18 +117,66 @@ def test_other_formats_hold_the_same(
     assert left_overs(tmp_path) == []
 
 
-def test_an_encoder_and_its_versions_are_models_too(
-    model: Path, folder: Path, tmp_path: Path
-) -> None:
-    outs = [tmp_path / f"{k}.parquet" for k in range(3)]
+def test_an_encoder_and_its_versions_are_models_too(folder: Path, tmp_path: Path) -> None:
     task = tmp_path / "06_models" / "cry_verification"
     entry = task / "encoder.safetensors"
     save_encoder(entry / "2026-01-01T00.00.00.000Z" / "encoder.safetensors", bundle().encoder)
-    for out, given in zip(outs, (model, entry, task), strict=True):
-        assert call("embed", folder, "--out", out, "--model", given) == 0
-    first, *others = map(pd.read_parquet, outs)
-    for other in others:
-        pd.testing.assert_frame_equal(first, other)
+    silence(folder / "z.wav")  # nothing says here that it is no evidence
+    out = tmp_path / "e.parquet"
+    expected = embed_files(bundle().encoder, [folder / name for name in [*NAMES, "z.wav"]])
+    for given in (entry, task):
+        assert call("embed", folder, "--out", out, "--model", given, "--force") == 0
+        table = pd.read_parquet(out)
+        np.testing.assert_allclose(vectors(table), expected, atol=1e-6)
+        np.testing.assert_allclose(table["duration_s"], [1.0, 1.5, 0.7, 1.0])
+
+
+KINDS: dict[str, dict[str, Any]] = {
+    "whole": {},
+    "windows": {"embed": "windows", "window_s": 0.4, "hop_s": 0.15},
+    "loud": {"embed": "loud", "loud_share": 0.3},
+    "first": {"embed": "first", "first_s": 0.5},
+    "short": {"max_side_s": 0.6},
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("centred", [False, True])
+def test_cosines_of_rows_are_the_scores_of_verify(
+    kind: str, centred: bool, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bodysounds.verifier.TOGETHER", 2)  # more than one group
+    record(folder / "e.wav", 300.0, seconds=1.3)
+    made = bundle(scoring=KINDS[kind])
+    made = with_cohort(made, centred=True) if centred else made
+    save_verifier(tmp_path / "bundle", made)
+    verifier = Verifier.load(tmp_path / "bundle", device="cpu")
+    out = tmp_path / "e.parquet"
+    assert call("embed", folder, "--out", out, "--model", tmp_path / "bundle") == 0
+    table = pd.read_parquet(out)
+    cosines = vectors(table).astype(float) @ vectors(table).astype(float).T
+    paths = [folder / name for name in table["path"]]
+    for a in range(4):
+        for b in range(a):
+            score = verifier.verify(paths[a], paths[b]).score
+            assert cosines[a, b] == pytest.approx(score, abs=1e-6)
+    if kind != "whole" or centred:  # and it matters
+        plain = embed_files(made.encoder, paths).astype(float)
+        assert np.abs(plain @ plain.T - cosines).max() > 1e-3
+
+
+def test_what_verify_would_not_answer_is_left_out_with_its_name(
+    model: Path, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    silence(folder / "silent.wav")
+    record(folder / "short.wav", LOW, seconds=0.1)
+    out = tmp_path / "e.parquet"
+    assert call("embed", folder, "--out", out, "--model", model) == 1
+    told = capsys.readouterr().err
+    assert f"left out: {folder / 'silent.wav'}: silent: its peak is" in told
+    assert pd.read_parquet(out)["path"].tolist() == NAMES
+    rejected = pd.read_csv(tmp_path / "e.rejected.csv").set_index("path")["reason"]
+    assert "too short: 0.1 s" in rejected["short.wav"]
 
 
 def test_only_the_start_of_a_long_recording_is_heard(
@@ -131,7 +186,7 @@ def test_only_the_start_of_a_long_recording_is_heard(
     call("embed", folder, "--out", out, "--model", model, "--max-side-s", 0.5)
     start = soundfile.read(folder / NAMES[0], dtype="float32")[0][: RATE // 2]
     soundfile.write(tmp_path / "start.wav", start, RATE)
-    expected = embed_files(bundle().encoder, [tmp_path / "start.wav"])
+    expected = as_verified(model, [tmp_path / "start.wav"])
     np.testing.assert_allclose(vectors(pd.read_parquet(out))[:1], expected, atol=1e-6)
 
 
@@ -200,7 +255,7 @@ def test_ctrl_c_leaves_what_was_there(
     if at == "to_parquet":
         monkeypatch.setattr(pd.DataFrame, "to_parquet", stopped)
     else:
-        monkeypatch.setattr("bodysounds.scoring.embed_files.read_audio", stopped)
+        monkeypatch.setattr("bodysounds.verifier.given_side", stopped)
     assert call("embed", folder, "--out", out, "--model", model, "--force") == 130
     assert out.read_text() == "before"
     assert left_overs(tmp_path) == []

@@ -44,6 +44,13 @@ class CryScreamClassifier:
     def __init__(self, ensemble: Ensemble):
         self.ensemble = ensemble
 
+    def __repr__(self) -> str:
+        own = self.ensemble
+        return (
+            f"<CryScreamClassifier: {', '.join(self.labels)}, by {' and '.join(own.members)}, "
+            f"in frames of {own.clip_s:g} s>"
+        )
+
     @classmethod
     def load(cls, path: str | Path, device: str = "auto") -> CryScreamClassifier:
         """Return the classifier of a bundle's folder, or of the latest version below a folder.
@@ -58,13 +65,15 @@ class CryScreamClassifier:
         return self.ensemble.labels
 
     def predict(
-        self, recording: Source | npt.NDArray[Any], sample_rate: int | None = None
+        self,
+        recording: Source | npt.NDArray[Any] | tuple[npt.NDArray[Any], int],
+        sample_rate: int | None = None,
     ) -> Prediction:
         """Return what a recording is taken for.
 
         Parameters
         ----------
-        recording : path, bytes, binary file object or array
+        recording : path, bytes, binary file object, array, or (array, sample rate in Hz)
             An array is (n,) or (n, channels), full scale 1 (integers: that of their type, unsigned
             ones about their middle).
         sample_rate : int, optional

@@ -48,6 +48,11 @@ class RespiratoryClassifier:
         self.clip_samples: int = self.module.clip_samples
         self.head = {name: weight.to(self.device) for name, weight in classifier.head.items()}
 
+    def __repr__(self) -> str:
+        return (
+            f"<RespiratoryClassifier: {', '.join(self.labels)}, of breaths up to {self.clip_s:g} s>"
+        )
+
     @classmethod
     def load(cls, path: str | Path, device: str = "auto") -> RespiratoryClassifier:
         """Return the classifier of a .safetensors file, or of the latest version below a folder.
@@ -93,13 +98,12 @@ class RespiratoryClassifier:
         """
         if isinstance(recording, np.ndarray):
             raise ValueError("an array needs its sample_rate in Hz: predict((array, sample_rate))")
-        given, known = recording if isinstance(recording, tuple) else (recording, None)
-        samples, rate = given_samples(given, known)
-        if not samples.any():
+        samples, rate = given_samples(recording, None)
+        waveform = to_int16(resample(to_mono(samples), rate, self.module.sample_rate))
+        if not waveform.any():
             raise ValueError("the recording is digital silence: nothing can be heard in it")
         duration = len(samples) / rate
         times = _checked(self._windows(duration) if cycles is None else cycles, duration)
-        waveform = to_int16(resample(to_mono(samples), rate, self.module.sample_rate))
         probabilities = self._probabilities(waveform, self._spans(times, len(waveform)))
         table = pd.DataFrame(times, columns=["start_s", "end_s"])
         table["label"] = [self.labels[best] for best in probabilities.argmax(axis=1)]

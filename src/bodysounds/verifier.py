@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable, Iterator, Sequence
 from math import isfinite
-from numbers import Real
+from numbers import Integral, Real
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from bodysounds.audio.parallel import batches, ordered_map
 from bodysounds.models.verifier import VerifierBundle, load_verifier
 from bodysounds.models.verifier_about import HEARD, calibration_of, heard_params
 from bodysounds.scoring.embed import network_on
 from bodysounds.scoring.enrolled import Gallery, checked_id, load_gallery, save_gallery
-from bodysounds.scoring.given_side import Recording, Side, given_side
+from bodysounds.scoring.given_side import GivenSide, Recording, Side, given_side, joined
 from bodysounds.scoring.modes import embed_in_mode
 from bodysounds.scoring.normalise import centre
 from bodysounds.scoring.verdicts import Candidate, Heard, Identification, Verification
@@ -24,6 +26,9 @@ log = logging.getLogger(__name__)
 
 Float32s = npt.NDArray[np.float32]
 Float64s = npt.NDArray[np.float64]
+
+TOGETHER, TOGETHER_S = 256, 120.0
+"""Sides that `hear_each` listens to at a time: at most so many, of so many seconds together."""
 
 
 class Verifier:
@@ -124,18 +129,27 @@ class Verifier:
         """
         if isinstance(side, Heard):
             return self._own(side)
-        given = given_side(
-            side, sample_rate, self._module.sample_rate, self.about["usable"], self._longest_s
-        )
-        if given.flaw:
-            return Heard(None, given.seconds, given.flaw)
         # by itself: in one batch with another its numbers could be rounded otherwise
-        found = embed_in_mode(
-            self._params.embed, self._module, given.packed, given.table, np.zeros(1, np.int64),
-            self._params,
-        )  # fmt: skip
-        found = found if self._mean_of is None else centre(found, self._mean_of)
-        return Heard(found[0], given.seconds, None, self._made_by)
+        return self._listened([self._given(side, sample_rate)])[0]
+
+    def hear_each(self, sides: Iterable[Side]) -> Iterator[Heard]:
+        """Yield many sides in their order, each as `hear` returns it but for rounding, and sooner.
+
+        They are decoded in threads and heard in batches. A side that is an error there (no audio,
+        cut short) has no embedding here, and says why.
+        """
+
+        def given(side: Side) -> GivenSide | Heard:
+            try:
+                return self._given(side, None)
+            except ValueError as error:
+                return Heard(None, 0.0, str(error))
+
+        decoded = ordered_map(given, sides)
+        for group in batches(decoded, TOGETHER, lambda one: one.seconds, TOGETHER_S):
+            heard = iter(self._listened([one for one in group if isinstance(one, GivenSide)]))
+            for one in group:
+                yield one if isinstance(one, Heard) else next(heard)
 
     def embed(self, recording: Side | Heard, *, sample_rate: int | None = None) -> Float32s:
         """Return the embedding of a side, float32 (dim,), of unit length.
@@ -189,7 +203,7 @@ class Verifier:
         Raises ValueError as `verify`, for an empty gallery and for top_k below 1.
         """
         at = self._checked(prior, threshold)
-        if isinstance(top_k, bool) or not isinstance(top_k, int) or top_k < 1:
+        if isinstance(top_k, bool) or not isinstance(top_k, Integral) or top_k < 1:
             raise ValueError(f"top_k must be a whole number of at least 1, got {top_k!r}")
         references = self.gallery.references()
         heard = self.hear(recording, sample_rate=sample_rate)
@@ -243,6 +257,29 @@ class Verifier:
             "heard": heard,
             "centred_by": centred_by,
         }
+
+    def _given(self, side: Side, sample_rate: int | None) -> GivenSide:
+        return given_side(
+            side, sample_rate, self._module.sample_rate, self.about["usable"], self._longest_s
+        )
+
+    def _listened(self, given: Sequence[GivenSide]) -> list[Heard]:
+        """Return sides as they are compared."""
+        usable = [side for side in given if not side.flaw]
+        embeddings: Iterator[Float32s] = iter(())
+        if usable:
+            found = embed_in_mode(
+                self._params.embed, self._module, *joined(usable), np.arange(len(usable)),
+                self._params,
+            )  # fmt: skip
+            found = found if self._mean_of is None else centre(found, self._mean_of)
+            embeddings = iter(found)
+        return [
+            Heard(None, side.seconds, side.flaw)
+            if side.flaw
+            else Heard(next(embeddings), side.seconds, None, self._made_by)
+            for side in given
+        ]
 
     def _own(self, heard: Heard) -> Heard:
         """Return it; ValueError where another model heard it."""

@@ -124,7 +124,11 @@ def file_bytes(path: Path, name: str) -> bytes:
         return path.read_bytes()
     except FileNotFoundError as error:
         raise AudioError(
-            f"{name} is not there: correct the table's file name or put the file in place"
+            f"{name} is not there: check its name, or put the file in place"
+        ) from error
+    except IsADirectoryError as error:
+        raise AudioError(
+            f"{name} cannot be opened, it is a folder: give the recordings in it"
         ) from error
     except OSError as error:
         raise AudioError(f"{name} cannot be opened ({error.strerror}): check its rights") from error
@@ -139,7 +143,8 @@ def _decode(data: bytes, name: str) -> tuple[Int16s | Float32s, int]:
             kind = "int16" if file.subtype == "PCM_16" else "float32"
             samples: Int16s | Float32s = file.read(dtype=kind, always_2d=True)
     except (soundfile.LibsndfileError, RuntimeError) as error:
-        if data.startswith(OWN_FORMATS):
+        # libsndfile 1.2 calls many whole Opus files, such as voice messages, malformed
+        if data.startswith(OWN_FORMATS) and data[28:36] != b"OpusHead":
             raise AudioError(f"{name} cannot be decoded ({_reason(error)}): {AGAIN}") from error
         try:
             return decode_with_ffmpeg(data, name, _reason(error))
@@ -176,12 +181,13 @@ def _read(source: Source, name: str) -> bytes:
         return source
     if not isinstance(source, str | os.PathLike):
         if not hasattr(source, "read"):
+            remedy = ": give numpy's array, with its rate" if hasattr(source, "__array__") else ""
             raise AudioError(
                 "a recording is given as a path, bytes or a binary file, "
-                f"got {type(source).__name__}"
+                f"got {type(source).__name__}{remedy}"
             )
         content = source.read()
         if isinstance(content, str):
             raise AudioError(f"{name} is open as text: open it as a binary file, with mode 'rb'")
         return content
-    return file_bytes(Path(source), name)
+    return file_bytes(Path(os.path.expanduser(source)), name)

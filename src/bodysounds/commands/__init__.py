@@ -7,11 +7,12 @@ is told on stderr, and the exit code is 2.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-FAILED, INTERRUPTED = 2, 130
+FAILED, INTERRUPTED, PIPE_CLOSED = 2, 130, 141
 
 COMMANDS = {
     "verify": ("A.wav B.wav --model BUNDLE", "do two recordings come from the same individual?"),
@@ -54,7 +55,12 @@ def run_command(name: str, arguments: Sequence[str]) -> int:
     module = import_module(f"{__name__}.{name.replace('-', '_')}")
     try:
         code: int = module.run(arguments)
+        if sys.stdout is not None:
+            sys.stdout.flush()
         return code
+    except BrokenPipeError:  # who reads has enough, as `| head` has
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return PIPE_CLOSED
     except (OSError, ValueError) as error:
         sys.stderr.write(f"bodysounds {name}: {error}\n")
         return FAILED

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from bodysounds.commands.shared import shown
 
 if TYPE_CHECKING:
     from bodysounds.models.classifier import Classifier
@@ -16,6 +19,8 @@ Answer = dict[str, Any]
 events of an ensemble, cycles of breath."""
 Hears = Callable[[Path], Answer]
 
+SHORTEST_S = 0.1
+"""A recording whose speaker is asked for is longer."""
 TOP = 5
 """Most classes that are told of a classifier of many."""
 TAKES = (
@@ -113,27 +118,35 @@ def _first_clip(classifier: Classifier, device: str) -> Hears:
     import pandas as pd
 
     from bodysounds.audio.packed import Packed, to_int16
-    from bodysounds.audio.read import read_audio
-    from bodysounds.models.classifier import predict
+    from bodysounds.audio.read import decode, resample, to_mono
+    from bodysounds.models.classifier import predictor
 
+    predict = predictor(classifier, device)
     hears = classifier.encoder.front_end
-    rate = int(hears["sample_rate"])
+    rate, clip_s = int(hears["sample_rate"]), float(hears["clip_s"])
 
     def hear(recording: Path) -> Answer:
-        waveform = to_int16(read_audio(recording, rate))
+        samples, own = decode(recording)
+        if len(samples) < SHORTEST_S * own:
+            lasts = f"lasts {len(samples) / own:.3g} s"
+            raise ValueError(f"{shown(recording)} {lasts}, and it takes {SHORTEST_S:g} s")
+        # a second more, so that what is heard is converted as in the whole recording
+        mono = to_mono(samples[: ceil((clip_s + 1) * own)])
+        waveform = to_int16(resample(mono, own, rate))[: ceil(clip_s * rate)]
         if not waveform.any():
-            raise ValueError(f"{recording} is digital silence: nothing can be heard in it")
+            what = "is" if len(samples) <= clip_s * own else f"begins with {clip_s:g} s of"
+            raise ValueError(f"{shown(recording)} {what} digital silence: nothing is heard in it")
         index = pd.DataFrame(
             {"segment_id": ["it"], "first_sample": [0], "n_samples": [len(waveform)]}
         )
-        said = predict(classifier, Packed(waveform, index, rate), ["it"], device)[0]
+        said = predict(Packed(waveform, index, rate), ["it"])[0]
         best = np.argsort(-said, kind="stable")[:TOP]
         probabilities = {classifier.labels[at]: float(np.exp(said[at])) for at in best}
         return {
             "label": next(iter(probabilities)),
             "probabilities": probabilities,
             "abstained": None,
-            "heard_s": min(len(waveform) / rate, float(hears["clip_s"])),
+            "heard_s": min(len(waveform) / rate, clip_s),
             "of_classes": len(classifier.labels),
         }
 

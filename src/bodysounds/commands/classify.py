@@ -53,7 +53,8 @@ such as:
 def run(arguments: Sequence[str]) -> int:
     """Classify recordings and return 0, 1 or 3 where some or all have no answer; ValueError."""
     asked = parsed(_parser(), arguments)
-    model = model_path(asked.model, ("bundle", "classifier.safetensors"), "classify")
+    names = ("bundle", "classifier.safetensors", "classifier")
+    model = model_path(asked.model, names, "classify")
     out = check_out(asked.out, asked.force, (".csv",)) if asked.out else None
     paths = recordings_of(asked.recordings)
 

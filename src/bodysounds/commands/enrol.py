@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,7 +60,7 @@ def run(arguments: Sequence[str]) -> int:
     if gallery.exists() or asked.remove is not None:
         verifier.load_gallery(gallery)
     if asked.remove is not None:
-        verifier.gallery.remove(asked.remove)
+        _remove(verifier, asked.remove, gallery)
         done = f"{asked.remove} removed"
     else:
         done = _enrol(verifier, people, asked.each)
@@ -79,6 +80,18 @@ def run(arguments: Sequence[str]) -> int:
         f"{count(sum(counts.values()), 'reference')}"
     )
     return ALL
+
+
+def _remove(verifier: Verifier, who: str, gallery: Path) -> None:
+    """Forget somebody; ValueError that says who is there instead."""
+    known = verifier.gallery
+    if who not in known:
+        such = ", ".join(get_close_matches(who, known.ids, 5) or known.ids[:5])
+        raise ValueError(
+            f"{shown(who)} is not enrolled: {shown(gallery)} holds "
+            f"{count(len(known), 'individual')}, such as {such}"
+        )
+    known.remove(who)
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:

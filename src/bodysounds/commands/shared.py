@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TextIO, TypeVar
 
 ALL, SOME, NONE = 0, 1, 3
 """Exit codes: yes, or all answered; no, or some not answered; no answer at all."""
@@ -47,8 +47,26 @@ def add_results(parser: argparse.ArgumentParser, what: str) -> None:
 
 
 def parsed(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> argparse.Namespace:
-    """Return the arguments; recordings may stand before, between and behind the options."""
-    return parser.parse_intermixed_args(list(arguments))
+    """Return the arguments; recordings may stand before, between and behind the options.
+
+    Raises ValueError for a recording that looks like an option; SystemExit for other mistakes.
+    """
+    given = list(arguments)
+    if "--" in given:  # which argparse forgets where arguments are mixed
+        at = given.index("--")
+        dashed = [f"./{one}" if _dashed_file(one) else one for one in given[at + 1 :]]
+        given = [*given[:at], *dashed]
+    asked, unknown = parser.parse_known_intermixed_args(given)
+    for one in unknown:
+        if _dashed_file(one):
+            raise ValueError(f"{shown(one)} looks like an option: write ./{shown(one)}")
+    if unknown:
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+    return asked
+
+
+def _dashed_file(given: str) -> bool:
+    return given.startswith("-") and Path(given).exists()
 
 
 def add_decision(parser: argparse.ArgumentParser) -> None:
@@ -82,23 +100,33 @@ def _finite(text: str) -> float:
 def model_path(given: Path | None, names: Sequence[str], command: str) -> Path:
     """Return the model that was given; of a task's folder, the first of the entries `names`.
 
-    Raises ValueError where there is none, with those of the current folder and what to type.
+    Raises ValueError where there is none, with those of the current folder and what to type, and
+    for a folder of several tasks.
     """
     if given is None:
         raise ValueError(f"say which model with --model{_suggested(names, command)}")
     path = given.expanduser()
     if not path.exists():
         raise ValueError(f"there is no model {path}{_suggested(names, command)}")
-    return next((path / name for name in names if (path / name).is_dir()), path)
+    own = next((path / name for name in names if (path / name).is_dir()), None)
+    # an entry below, with its versions: a version's own folder has none
+    below = [f"{tasks}{name}/*/{name}" for name in names for tasks in ("*/", "*/*/")]
+    if own is None and (found := [one.parent.parent for p in below for one in path.glob(p)]):
+        none = f", and holds none that `bodysounds {command}` takes"
+        raise ValueError(f"{shown(path)} is no one model{_listed(found, command) or none}")
+    return own or path
 
 
 def _suggested(names: Sequence[str], command: str) -> str:
     models = Path("data", "06_models")
-    found = [path for name in names for path in sorted(models.glob(f"*/*/{name}"))]
-    found = [path for path in found if _is_for(path, command)]
-    if not found:
-        return f"; {models} holds none: a run of a pipeline, such as cry_verification, saves one"
-    return "; there are" + "".join(f"\n  --model {path}" for path in found)
+    return _listed([path for name in names for path in models.glob(f"*/*/{name}")], command) or (
+        f"; {models} holds none: a run of a pipeline, such as cry_verification, saves one"
+    )
+
+
+def _listed(paths: Sequence[Path], command: str) -> str:
+    found = sorted({path for path in paths if _is_for(path, command)})
+    return "; there are" + "".join(f"\n  --model {path}" for path in found) if found else ""
 
 
 def _is_for(path: Path, command: str) -> bool:
@@ -169,7 +197,12 @@ def check_out(path: Path | None, force: bool, endings: Sequence[str]) -> Path:
         raise ValueError(f"--out must end in {known}, got {shown(out)}")
     if out.is_dir() or (out.exists() and not force):
         raise ValueError(f"{shown(out)} exists: choose another --out, or add --force to replace it")
-    out.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(
+            f"{shown(out.parent)} can be no folder for --out ({error.strerror}): choose another"
+        ) from error
     return out
 
 
@@ -190,21 +223,26 @@ def write_csv(
     """Write rows as CSV, all or nothing; a missing value is an empty cell."""
     import pandas as pd
 
-    table = pd.DataFrame(list(rows), columns=None if columns is None else list(columns))
+    # as objects: a rank of some rows would be 1.0 where others have none
+    table = pd.DataFrame(
+        list(rows), columns=None if columns is None else list(columns), dtype=object
+    )
     with whole(path) as partial:
         table.to_csv(partial, index=False)
 
 
 def say(text: str, to_stderr: bool = False) -> None:
     """Write a line; what the stream has no letters for, such as a broken file name, is escaped."""
-    stream = sys.stderr if to_stderr else sys.stdout
+    stream: TextIO | None = sys.stderr if to_stderr else sys.stdout
+    if stream is None:  # closed by who started this
+        return
     encoding = stream.encoding or "utf-8"
     stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
 
 
 def say_json(value: Any) -> None:
     """Write one line of JSON; numbers that are not finite are null."""
-    sys.stdout.write(json.dumps(finite(value), allow_nan=False) + "\n")
+    say(json.dumps(finite(value), allow_nan=False))
 
 
 def finite(value: Any) -> Any:

@@ -17,13 +17,13 @@ Float32s = npt.NDArray[np.float32]
 
 
 def given_samples(
-    recording: Source | npt.NDArray[Any], sample_rate: int | None
+    recording: Source | npt.NDArray[Any] | tuple[npt.NDArray[Any], int], sample_rate: int | None
 ) -> tuple[Float32s, int]:
     """Return samples float32 (n, channels), full scale 1, and their rate (Hz).
 
     Parameters
     ----------
-    recording : path, bytes, binary file object or array
+    recording : path, bytes, binary file object, array, or (array, sample rate in Hz)
         An array is (n,) or (n, channels), full scale 1 (integers: that of their type, unsigned
         ones about their middle).
     sample_rate : int, optional
@@ -32,6 +32,10 @@ def given_samples(
     Raises ValueError for what is no audio, is cut short or holds NaN, and for an array without its
     rate.
     """
+    if isinstance(recording, tuple):
+        if len(recording) != 2:
+            raise ValueError(f"a tuple is (array, sample rate in Hz), got {len(recording)} values")
+        recording, sample_rate = recording
     if not isinstance(recording, np.ndarray):
         return decode(recording)
     # a rate in kHz, by mistake, would be converted to a thousand times as many samples

@@ -105,6 +105,19 @@ def given_side(
     return GivenSide(packed, SideTable(pd.DataFrame(), (spans,)), seconds, next(iter(flaws), None))
 
 
+def joined(sides: Sequence[GivenSide]) -> tuple[Packed, SideTable]:
+    """Return what there is to hear of several sides, a row each; at least one side."""
+    lengths = [len(side.packed.samples) for side in sides]
+    starts = np.cumsum(lengths) - lengths
+    spans = [
+        side.table.spans[0] + np.array([start, 0])
+        for side, start in zip(sides, starts, strict=True)
+    ]
+    samples = np.concatenate([side.packed.samples for side in sides])
+    packed = Packed(samples, pd.DataFrame(), sides[0].packed.sample_rate)
+    return packed, SideTable(pd.DataFrame(), tuple(spans))
+
+
 @cache
 def warn_of_rate(rate: int, heard_rate: int) -> None:
     """Warn, once of each, of a rate (Hz) below the model's: what is missing there nobody tested."""
