@@ -6,46 +6,73 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from conftest import PROJECT
-from test_docs import PAGES, code_of
+from test_docs import PAGES, blocks_of, lines_of, spans_of
+
+from bodysounds.commands import COMMANDS
 
 PROGRAMS = (
-    "kedro", "bodysounds", "bodysounds-client", "bodysounds-worker", "python", "python3", "pip",
-    "pytest", "docker", "temporal", "dask", "mkdir", "cp", "mv", "rm", "cd", "ls", "cat", "tar",
-    "unzip", "find", "git", "curl", "wget", "huggingface-cli", "hf", "jupyter", "ipython", "ffmpeg",
-    "sqlite3", "export", "source", "ruff", "mypy", "lint-imports", "pre-commit", "torchrun",
+    "kedro", "bodysounds", "bodysounds-client", "bodysounds-worker", "python", "pip", "pytest",
+    "docker", "dask", "mkdir", "cp", "find", "jq", "if",
 )  # fmt: skip
-"""The first word of a command."""
+"""What commands begin with; what runs each, or why none does, test_doc_commands.py says."""
+
+BLOCKS = {
+    "": "commands, run here",
+    "python": "run here",
+    "ipython": "what is typed where a catalog is",
+    "text": "what is printed, or a drawing",
+}
+"""What stands in a fenced block, by the language that it says."""
 
 
-def commands_of(lines: Iterable[str]) -> Iterator[str]:
-    """Yield the commands of lines of code: each of a chain, without prompt and comment."""
-    for line in lines:
-        for part in re.sub(r"\s+#.*$", "", line).split(" && "):
-            command = part.strip().removeprefix("$ ")
-            words = re.sub(r"^(?:[A-Z_]+=\S*\s+)+", "", command).split()
-            if len(words) > 1 and words[0] in PROGRAMS:
+def without_variables(command: str) -> str:
+    """Return a command without the variables that it sets."""
+    return re.sub(r"^(?:[A-Z_]+=\S*\s+)+", "", command)
+
+
+def is_command(span: str) -> bool:
+    """Whether a span among words is a command, and no name, value or message.
+
+    It begins with a program, of `PROGRAMS` or of this machine, or has an option, a path or a pipe
+    after a word that might be one. What is a word of `bodysounds` alone is told beside its name.
+    """
+    program, *rest = without_variables(span).split() or [""]
+    if not rest or program in COMMANDS or not re.fullmatch(r"[a-z.~/][\w.+~/-]*", program):
+        return False
+    given = any(re.match(r"--?[a-zA-Z]|[|<>]+$|(.*[a-z])?/\w", word) for word in rest)
+    return program in PROGRAMS or given or shutil.which(program) is not None
+
+
+def commands_of(page: Path) -> Iterator[str]:
+    """Yield the commands of a page: each of a chain, without prompt and comment.
+
+    They are the lines of its blocks without a language, those that are indented, and spans.
+    """
+    for line in [*lines_of(page, ""), *filter(is_command, spans_of(page))]:
+        for part in re.sub(r"(^|\s+)#.*$", "", line).split(" && "):
+            if command := part.strip().removeprefix("$ "):
                 yield command
 
 
 def documented() -> list[str]:
     """Return every command of README and docs once, in the order of the pages."""
-    return list(dict.fromkeys(found for page in PAGES for found in commands_of(code_of(page))))
+    return list(dict.fromkeys(found for page in PAGES for found in commands_of(page)))
 
 
 def python_blocks() -> list[tuple[str, str]]:
     """Return the fenced Python of README and docs: the page and number, and the code."""
     found = []
     for page in PAGES:
-        text = page.read_text(encoding="utf-8")
-        blocks = re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+        blocks = [code for language, code in blocks_of(page) if language == "python"]
         found += [(f"{page.name}-{number}", code) for number, code in enumerate(blocks)]
     return found
 

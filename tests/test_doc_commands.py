@@ -2,6 +2,8 @@
 
 How to deal with a new command:
 
+- What it begins with stands in PROGRAMS of documented.py; what is printed stands in a block of the
+  language text: a block without a language holds commands and nothing else.
 - A path or name that the reader fills in (`/my/folder`, `FOLDER`, `<version>`) stands in CORPORA of
   doc_places.py, with a function that makes it, or in `places` below, where it is a run's result.
 - A command that cannot be run here (network, GPU, a service, hours) stands in ELSEWHERE, with the
@@ -27,9 +29,21 @@ import pytest
 import yaml
 from conftest import PROJECT, FinishedRun
 from doc_places import CORPORA
-from documented import Places, Runner, documented, python_blocks, started_runner
+from documented import (
+    BLOCKS,
+    PROGRAMS,
+    Places,
+    Runner,
+    commands_of,
+    documented,
+    is_command,
+    python_blocks,
+    started_runner,
+    without_variables,
+)
+from test_docs import blocks_of, every_page, prose_of
 
-BLOCKS = python_blocks()
+PYTHON = python_blocks()
 
 BY_FIXTURE = {
     "kedro run --pipeline=cry_verification": "finished_run",
@@ -50,19 +64,16 @@ ELSEWHERE = (
     (r"bodysounds fetch ", "downloads", "test_fetch_takes_what_is_named"),
     (r"bodysounds-(client|worker) ", "needs Temporal", "test_serving_commands_are_understood"),
     (r"docker |mkdir -p data/serving|cp night.wav data/serving", "needs Docker", None),
-    (r"dask ", "needs a cluster", "test_runners_and_options_of_benchmarks_exist"),
+    (r"dask ", "does not end", "test_dask_commands_are_understood"),
     (r"kedro run .*=tcp:", "needs a cluster", "test_runners_and_options_of_benchmarks_exist"),
     (r"kedro run .*=s3:", "needs a bucket", "test_params_of_the_command_line_are_read"),
     (r"kedro run .*facebook/", "asks the hub", "test_the_hub_is_asked_for_a_name_alone"),
     (
         r"kedro run .*DaskRunner",
-        "takes long",
+        "takes minutes",
         "test_seeds_in_two_processes_give_the_same_bytes_as_one_after_the_other",
     ),
-    (r"kedro run .*ParallelRunner", "takes long", "test_the_branches_at_once_give_the_same"),
-    (r"kedro run .*processes=2", "takes long", "test_kedro_trains_on_two_processes"),
-    (r"kedro run .*cnn14,panns=", "takes long", "test_params_of_the_command_line_are_read"),
-    (r"python benchmarks/coverage.py", "takes minutes", "test_metrics_coverage.py"),
+    (r"python benchmarks/intervals.py", "takes minutes", "test_metrics_coverage.py"),
     (r"python benchmarks/definitions.py", "takes minutes", "test_metrics_benchmark.py"),
     (r"python benchmarks/embedding.py", "takes minutes", "test_embedding_benchmark.py"),
     (r"python benchmarks/growth.py", "takes an hour", "test_growth_benchmark.py"),
@@ -75,6 +86,12 @@ ELSEWHERE = (
     (r"python benchmarks/shards.py", "takes minutes", "test_shards_dask.py"),
     (r"python benchmarks/training.py", "takes minutes", "test_training_benchmark.py"),
     (r"bodysounds .*\|$", "goes on in jq", "test_json_is_a_line_a_recording"),
+    (r"jq ", "is another's", "test_json_is_a_line_a_recording"),
+    (
+        r"if bodysounds verify ",
+        "is for a shell",
+        "test_the_same_is_0_another_is_1_and_no_answer_is_3",
+    ),
     (
         r"python -m bodysounds .*--conf-source",
         "needs the wheel",
@@ -242,6 +259,41 @@ def with_more(filled: str, command: str) -> str:
     return filled
 
 
+@every_page
+def test_every_command_begins_with_a_known_program(page: Path) -> None:
+    """Nothing that looks like a command is left out."""
+    found = {command: without_variables(command).split()[0] for command in commands_of(page)}
+    unknown = [command for command, program in found.items() if program not in PROGRAMS]
+    assert unknown == [], "See the top of this file"
+
+
+@every_page
+def test_every_block_says_what_stands_in_it(page: Path) -> None:
+    assert {language for language, _ in blocks_of(page)} <= set(BLOCKS)
+    # a fence that is indented, or of other marks, is none here
+    assert not re.search(r"^\s*(```|~~~)", prose_of(page), re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("span", "one"),
+    [
+        ("kedro viz run", True),
+        ("OMP_NUM_THREADS=1 python x.py", True),
+        ("unheardof --out b.wav", True),
+        ("./unheard.sh data/01_raw", True),
+        ("mv a.wav b.wav", True),
+        ("kedro", False),
+        ("enrol --folder PEOPLE", False),
+        ("--params recipe=ours", False),
+        ("fill: zeros", False),
+        ("reading ... 5096/5096", False),
+        ("one of the two is misfiled; listen to them", False),
+    ],
+)
+def test_a_command_among_words_is_told_from_a_name(span: str, one: bool) -> None:
+    assert is_command(span) == one
+
+
 @pytest.mark.parametrize("command", COMMANDS, ids=short_names(COMMANDS))
 def test_the_command_runs(
     command: str, runner: Runner, places: Places, request: pytest.FixtureRequest
@@ -288,7 +340,7 @@ def numbers(rng: np.random.Generator) -> dict[str, Any]:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize(("name", "code"), BLOCKS, ids=[name for name, _ in BLOCKS])
+@pytest.mark.parametrize(("name", "code"), PYTHON, ids=[name for name, _ in PYTHON])
 def test_python_of_the_docs_runs(
     name: str, code: str, project: Path, places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -59,14 +59,36 @@ register_pipelines = cache(register)
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
 
-def code_of(page: Path) -> list[str]:
-    """Return the code of a page: fenced and indented lines, continued ones joined, and spans."""
+def blocks_of(page: Path) -> list[tuple[str, str]]:
+    """Return the language and the text of each fenced block of a page."""
     text = page.read_text(encoding="utf-8")
-    fenced = re.findall(r"^```.*?\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
-    prose = re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
-    indented = re.findall(r"^    (?=\S).*(?:\n      +\S.*)*", prose, re.MULTILINE)
-    lines = re.sub(r"\\\n\s*", "", "\n".join([*fenced, *indented])).splitlines()
-    return [*lines, *re.findall(r"`([^`\n]+)`", prose)]
+    return re.findall(r"^```(.*?)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+
+
+def prose_of(page: Path) -> str:
+    """Return a page without its fenced blocks."""
+    text = page.read_text(encoding="utf-8")
+    return re.sub(r"^```.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE)
+
+
+def lines_of(page: Path, language: str | None = None) -> list[str]:
+    """Return the fenced lines of a page, of one language or of all, and its indented ones.
+
+    Continued lines are joined.
+    """
+    fenced = [text for own, text in blocks_of(page) if language in (None, own)]
+    indented = re.findall(r"^    (?=\S).*(?:\n      +\S.*)*", prose_of(page), re.MULTILINE)
+    return re.sub(r"\\\n\s*", "", "\n".join([*fenced, *indented])).splitlines()
+
+
+def spans_of(page: Path) -> list[str]:
+    """Return what stands between backticks among the words of a page."""
+    return re.findall(r"`([^`\n]+)`", prose_of(page))
+
+
+def code_of(page: Path) -> list[str]:
+    """Return the code of a page: fenced and indented lines, and spans."""
+    return [*lines_of(page), *spans_of(page)]
 
 
 def values_of(code: list[str], option: str) -> Iterator[str]:
@@ -261,6 +283,17 @@ def test_serving_commands_are_understood(page: Path) -> None:
         command, _, arguments = line.partition(" ")
         if command in parsers and arguments:
             parsers[command].parse_args(shlex.split(arguments))
+
+
+def test_dask_commands_are_understood() -> None:
+    pytest.importorskip("distributed")
+    seen = set()
+    for line in (line.strip() for page in PAGES for line in code_of(page)):
+        if found := re.fullmatch(r"(?:[A-Z_]+=\S* )*dask (scheduler|worker) (.+)", line):
+            program = importlib.import_module(f"distributed.cli.dask_{found[1]}").main
+            program.make_context(f"dask {found[1]}", shlex.split(found[2]))
+            seen.add(found[1])
+    assert seen == {"scheduler", "worker"}
 
 
 def test_the_tables_are_those_of_the_database() -> None:

@@ -27,7 +27,7 @@ COMPLETE = {
 
 
 def read_cryceleb(root: Path, complete: bool = False) -> Listing:
-    """Return the listing of a CryCeleb2023 folder (Budaghyan et al. 2024, arXiv:2305.00969).
+    """Return the listing of a CryCeleb2023 folder (Budaghyan et al. 2023, arXiv:2305.00969).
 
     Expected: `metadata.csv` (baby_id, period, duration, split, chronological_index, file_name,
     file_id), the files it names, and, optional, `dev_pairs.csv` and `test_pairs.csv` (baby_id_B,

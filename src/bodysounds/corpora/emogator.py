@@ -1,4 +1,4 @@
-"""EmoGator: short non-verbal vocalisations by adults (Buhl and Wang, arXiv:2301.00508)."""
+"""EmoGator: short non-verbal vocalisations by adults (Buhl, arXiv:2301.00508)."""
 
 from __future__ import annotations
 

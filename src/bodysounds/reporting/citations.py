@@ -37,7 +37,7 @@ CITATIONS = {
         "inproceedings", "Additive angular margin softmax",
         "Deng, J. and Guo, J. and Xue, N. and Zafeiriou, S.",
         "ArcFace: Additive Angular Margin Loss for Deep Face Recognition", "2019", "Proc. CVPR",
-        pages="4690--4699", doi="10.1109/CVPR.2019.00482", arxiv="1801.07698",
+        doi="10.1109/CVPR.2019.00482", arxiv="1801.07698",
     ),
     "triplet": Citation(
         "misc", "Triplet loss", "Hermans, A. and Beyer, L. and Leibe, B.",
@@ -96,8 +96,8 @@ CITATIONS = {
         arxiv="1706.04599",
     ),
     "yamnet": Citation(
-        "misc", "YAMNet", "Plakal, M. and Ellis, D.", "YAMNet", "2020",
-        "github.com/tensorflow/models, research/audioset/yamnet",
+        "misc", "YAMNet", "Plakal, M. and Ellis, D.", "YAMNet",
+        where="github.com/tensorflow/models, research/audioset/yamnet",
     ),
     "mobilenet": Citation(
         "misc", "MobileNet, the body of YAMNet",
