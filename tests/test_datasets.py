@@ -40,6 +40,20 @@ def test_an_encoder_is_kept_by_version(encoder: Encoder, tmp_path: Path) -> None
         assert (loaded.state[name] == tensor).all()
 
 
+def test_an_encoder_that_several_nodes_load_is_named_once(
+    encoder: Encoder, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    stored = EncoderDataset(
+        filepath=str(tmp_path / "encoder.safetensors"),
+        version=Version(None, "2026-01-01T00.00.00.000Z"),
+    )
+    stored.save(encoder)
+    with caplog.at_level("INFO", "bodysounds.datasets"):
+        for _ in range(3):
+            stored.load()
+    assert caplog.text.count("the encoder is ") == 1
+
+
 def test_a_single_encoder_file_is_read_and_never_overwritten(
     encoder: Encoder, tmp_path: Path
 ) -> None:

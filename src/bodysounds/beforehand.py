@@ -15,7 +15,8 @@ SHORTCUTS = (
     "init_published", "init_strict", "mean_over", "method", "n_dev", "n_speakers", "n_test",
     "n_train", "name", "network", "panns", "planted_metadata", "pretrained", "protocol", "raw",
     "recipe", "refit", "respiratory_recipe", "resplit", "session", "shared_identity",
-    "shuffled_labels", "shuffles", "strict", "subject", "trials", "wav2vec2", "work", "yamnet",
+    "shuffled_labels", "shuffles", "strict", "subject", "synthetic", "trials", "wav2vec2", "work",
+    "yamnet",
 )  # fmt: skip
 """What the configuration takes from --params by a short name."""
 

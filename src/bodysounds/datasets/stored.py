@@ -24,6 +24,7 @@ class StoredWeights(StoredFiles):
     """
 
     kind = "weights"
+    _named: PurePosixPath | None = None
 
     def resolve_load_version(self) -> str | None:
         """Return the version that load takes; a single file has none."""
@@ -42,7 +43,9 @@ class StoredWeights(StoredFiles):
     @contextmanager
     def _to_load(self) -> Iterator[Path]:
         path = self._filepath if self._single else self._get_load_path()
-        logger.info("the %s is %s", self.kind, self._url(path))
+        if path != self._named:  # a run loads the same one for several nodes
+            logger.info("the %s is %s", self.kind, self._url(path))
+            self._named = path
         with self._reading(path) as local:
             yield local
 

@@ -6,12 +6,21 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from bodysounds.reporting.methods import weights_told
 from bodysounds.types import Encoder, Table
 
 SUBSET_ORDER = ("train", "dev", "test")
 MOST_REASONS = 12
 MOST_VALUES = 6
 MOST_SESSIONS = 8
+TRAINING_NAMES = {
+    "audio_s": "Audio heard, s",
+    "dev_auc": "Dev AUC",
+    "dev_eer": "Dev EER",
+    "n_subjects": "Subjects in train",
+    "n_validation": "Subjects in validation",
+}
+"""How a training record's entries are called where their own names are not words."""
 
 
 def subset_rows(manifest: Table, subsets: Table, sides: Table) -> list[dict[str, Any]]:
@@ -34,6 +43,8 @@ def _row(name: str, part: Table, sides: Table) -> dict[str, Any]:
         "median_s": float(part["duration_s"].median()),
         "sides": int(held.nunique()),
         "sessions": int(part["visit"].nunique()),
+        # then sessions are told apart by a pause between recordings
+        "timed": "recorded_at" in part and bool(part["recorded_at"].notna().any()),
     }
 
 
@@ -80,7 +91,7 @@ def model_facts(encoder: Encoder | None) -> dict[str, str]:
     facts = {
         "Network": _told(encoder.architecture),
         "Front end": _told(encoder.front_end),
-        "Weights": f"{sum(tensor.numel() for tensor in encoder.state.values()):,} numbers",
+        "Weights": weights_told(encoder),
     }
     training = dict(encoder.training)
     refit = training.pop("refit", None)
@@ -92,7 +103,7 @@ def model_facts(encoder: Encoder | None) -> dict[str, str]:
             "calibration are those of the encoder before, carried over: dev cannot choose anew"
         )
     for name, value in training.items():
-        facts[name.replace("_", " ").capitalize()] = _told(value)
+        facts[TRAINING_NAMES.get(name, name.replace("_", " ").capitalize())] = _told(value)
     return facts
 
 

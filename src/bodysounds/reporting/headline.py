@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from bodysounds.params.report import ReportParams
 from bodysounds.params.score_pairs import VARIANTS
 from bodysounds.reporting.words import interval, percent
 from bodysounds.types import Metrics
+
+FEWEST = ReportParams.min_subjects
+"""Of fewer subjects no group is rated; a headline of them says so."""
 
 
 def eer_name(metrics: Metrics) -> str:
@@ -35,10 +39,11 @@ def headline(metrics: Metrics) -> str:
         if head["eer_ci95"]
         else "no interval: too few subjects"
     )
+    few = " (too few to rely on)" if ours["n_target_subjects"] < FEWEST else ""
     return (
         f"{eer_name(metrics)} {percent(head['eer'])} ({between})"
         f"{_accuracy(head)} "
-        f"on {head['subset']}, {ours['n_target_subjects']} subjects, {sound}; "
+        f"on {head['subset']}, {ours['n_target_subjects']} subjects{few}, {sound}; "
         f"baselines: {baselines}"
     )
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bodysounds.corpora.base import Corpus
+from bodysounds.figures.style import label
 from bodysounds.models.heard import warning_of
 from bodysounds.params.score_pairs import VARIANTS
 from bodysounds.reporting.audio import Sounds, audio_told
@@ -15,7 +16,7 @@ from bodysounds.reporting.captions import alt_texts, equal_lengths, rows
 from bodysounds.reporting.cards import data_facts, model_facts, rejected_reasons, subset_rows
 from bodysounds.reporting.compare_words import shown as comparison_shown
 from bodysounds.reporting.gallery import why_no_gallery
-from bodysounds.reporting.headline import eer_name, threshold_told
+from bodysounds.reporting.headline import FEWEST, eer_name, threshold_told
 from bodysounds.reporting.html import any_rated, failures_of, groups_of, images, render
 from bodysounds.reporting.methods_verification import verification_methods
 from bodysounds.types import Encoder, Metrics, Table
@@ -60,6 +61,45 @@ def _averaged_is_ours(metrics: Metrics, weighting: str) -> bool:
             math.isclose(first["cllr"], second["cllr"], rel_tol=1e-4) if known else first["eer"] > 0
         )
     )
+
+
+def few_subjects(metrics: Metrics, point: Metrics) -> str:
+    """Return what stands on fewer than FEWEST subjects with same-subject pairs; "" if nothing."""
+    subset = metrics["headline"]["subset"]
+    tested = metrics[subset]["ours"]["n_target_subjects"]
+    told = []
+    if tested < FEWEST:
+        told.append(
+            f"Of {tested} with same-subject pairs neither the rate nor its interval can be relied "
+            "on." + ("" if _n_folds(point) else " Folds test every subject once.")
+        )
+    if subset != "dev" and point["chosen_on"] == "dev":
+        chose = metrics["dev"]["ours"]["n_target_subjects"]
+        if chose < FEWEST:
+            told.append(f"The threshold was chosen on dev by the same-subject pairs of {chose}.")
+    return " ".join(told)
+
+
+def beside_baselines(metrics: Metrics) -> str:
+    """Return, in one sentence, which baselines ours is shown to be better or worse than.
+
+    By the headline's paired differences; "" where none has an interval.
+    """
+    weighting = metrics["headline"]["weighting"]
+    found: dict[str, list[str]] = {}
+    for name, both in metrics["comparisons"].items():
+        paired = both[weighting]
+        if name in VARIANTS or not paired or paired["ci95"] is None:
+            continue
+        shown = "better than" if paired["difference"] < 0 else "worse than"
+        verdict = shown if paired["excludes_zero"] else "not told apart from"
+        found.setdefault(verdict, []).append(label(name))
+    told = [
+        f"{verdict} {', '.join(found[verdict])}"
+        for verdict in ("better than", "worse than", "not told apart from")
+        if verdict in found
+    ]
+    return f"Paired, ours is {'; '.join(told)}." if told else ""
 
 
 def report_page(
@@ -131,6 +171,8 @@ def report_page(
         systems=systems,
         ours=systems["ours"],
         baselines=baselines,
+        beside=beside_baselines(metrics),
+        few=few_subjects(metrics, operating_point),
         eer=eer_name(metrics),
         by_cosine=[name for name, entry in systems.items() if not entry.get("normalised")],
         averaged_is_ours=_averaged_is_ours(metrics, head["weighting"]),
