@@ -16,7 +16,7 @@ from made_verifier import bundle, verifier
 from bodysounds import Verifier
 from bodysounds.commands import COMMANDS
 from bodysounds.commands.shared import finite, shown
-from bodysounds.commands.words import share
+from bodysounds.commands.words import rates_on_test, share
 from bodysounds.models.verifier import save_verifier
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -117,6 +117,16 @@ def test_the_rates_of_the_threshold_are_told(
     assert "4.2%" not in said
     assert "threshold of 0.300" in said
     assert "error rates of the threshold that was given are not known" in said
+
+
+@pytest.mark.parametrize(("n_subjects", "few"), [(3, True), (10, False)])
+def test_rates_that_stand_on_few_subjects_say_so(n_subjects: int, few: bool) -> None:
+    said = rates_on_test({"test": {**RATES, "n_target_subjects": n_subjects}})
+    told = f"pairs of one for two. Those are of {n_subjects} (too few to rely on)."
+    assert said is not None
+    assert said.endswith(told) == few
+    # bundles of older versions do not know of how many
+    assert "too few" not in str(rates_on_test({"test": RATES}))
 
 
 def test_a_model_without_calibration_says_so(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -238,6 +239,49 @@ def test_ctrl_c_writes_nothing(
     out = tmp_path / "p.csv"
     assert call("classify", night, "--model", models / "cry_scream_ensemble", "--out", out) == 130
     assert not out.exists()
+
+
+@pytest.mark.parametrize("ended", [KeyboardInterrupt, BrokenPipeError])
+@pytest.mark.parametrize("as_json", [False, True])
+def test_what_was_heard_before_the_end_is_kept(
+    ended: type[BaseException], as_json: bool, models: Path, night: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """As of Ctrl-C, or of a reader who has gone."""
+    names = ["1.wav", "2.wav", "3.wav", "4.wav"]
+    silence(night.parent / names[0])
+    for name in names[1:]:
+        shutil.copy(night, night.parent / name)
+    night.unlink()
+    out, model = tmp_path / "p.csv", models / "cry_scream_ensemble"
+    asked = ["classify", night.parent, "--model", model]
+    assert call(*asked, "--out", out) == 1
+    whole, events = pd.read_csv(out), pd.read_csv(out.with_suffix(".events.csv"))
+    predict, seen = CryScreamClassifier.predict, []
+
+    def stopped(self: CryScreamClassifier, path: Path, **options: Any) -> Any:
+        seen.append(capfd.readouterr().out)
+        if path.name == "4.wav":
+            raise ended
+        return predict(self, path, **options)
+
+    monkeypatch.setattr(CryScreamClassifier, "predict", stopped)
+    options = ["--json"] if as_json else []
+    code = 130 if ended is KeyboardInterrupt else 141
+    table = ["--out", out, "--force"]
+    # a reader who has gone has left nothing to read for a second call
+    for given in ([], table) if ended is KeyboardInterrupt else (table,):
+        seen.clear()
+        assert call(*asked, *options, *given) == code
+        printed = as_json or not given
+        assert [text.count(str(night.parent)) for text in seen[1:]] == [int(printed)] * 3
+        if as_json:
+            assert [Path(json.loads(text)["path"]).name for text in seen[1:]] == names[:3]
+    assert f"{out} holds what was heard so far: 3 of 4 recordings" in capfd.readouterr().err
+    pd.testing.assert_frame_equal(pd.read_csv(out), whole[:3])
+    kept = events[events["path"] != str(night.parent / names[3])].reset_index(drop=True)
+    pd.testing.assert_frame_equal(pd.read_csv(out.with_suffix(".events.csv")), kept)
+    assert left_overs(tmp_path) == []
 
 
 @pytest.mark.parametrize("task", ["speaker_identification", "respiratory_scl"])

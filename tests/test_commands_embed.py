@@ -145,7 +145,7 @@ KINDS: dict[str, dict[str, Any]] = {
 def test_cosines_of_rows_are_the_scores_of_verify(
     kind: str, centred: bool, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bodysounds.verifier.TOGETHER", 2)  # more than one group
+    monkeypatch.setattr("bodysounds.scoring.hearing.TOGETHER", 2)  # more than one group
     record(folder / "e.wav", 300.0, seconds=1.3)
     made = bundle(scoring=KINDS[kind])
     made = with_cohort(made, centred=True) if centred else made
@@ -255,7 +255,7 @@ def test_ctrl_c_leaves_what_was_there(
     if at == "to_parquet":
         monkeypatch.setattr(pd.DataFrame, "to_parquet", stopped)
     else:
-        monkeypatch.setattr("bodysounds.verifier.given_side", stopped)
+        monkeypatch.setattr("bodysounds.scoring.hearing.given_side", stopped)
     assert call("embed", folder, "--out", out, "--model", model, "--force") == 130
     assert out.read_text() == "before"
     assert left_overs(tmp_path) == []

@@ -81,6 +81,64 @@ def test_who_is_enrolled_again_has_one_more(
     assert not gallery.exists()
 
 
+def test_who_is_in_a_gallery_is_listed_without_its_model(
+    model: Path, people: Path, gallery: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["enrol", "--list", "--gallery", gallery]
+    before = gallery.read_bytes()
+    again = record(tmp_path / "again.wav", HIGH, seconds=2.5)
+    assert call("enrol", "bo", again, "--gallery", gallery, "--model", model) == 0
+    capsys.readouterr()
+    for options in ([], ["--model", model]):
+        assert call(*asked, *options) == 0
+        assert capsys.readouterr().out == (
+            "bo: 2 references, 3.5 s\nzoë m: 1 reference, 2.0 s\n"  # its two of 1 s are one
+        )
+    assert call(*asked, "--json") == 0
+    assert json.loads(capsys.readouterr().out) == {
+        "gallery": str(gallery),
+        "individuals": 2,
+        "references": {"bo": 2, "zoë m": 1},
+        "seconds": {"bo": pytest.approx(3.5), "zoë m": pytest.approx(2.0)},
+    }
+    save_verifier(tmp_path / "other", bundle(seed=1))
+    assert call(*asked, "--model", tmp_path / "other") == 2
+    assert "was made by another encoder" in capsys.readouterr().err
+    gallery.write_bytes(before[:-8])
+    assert call(*asked) == 2
+    assert "enrol again" in capsys.readouterr().err
+
+
+def test_answers_come_one_by_one_and_ctrl_c_keeps_those(
+    model: Path, gallery: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    probes = tmp_path / "probes"
+    text_file(record(probes / "0.wav"))  # with the first answer, in its place
+    for number in (1, 2, 3):
+        record(probes / f"{number}.wav", HIGH, seed=number)
+    identify, seen = Verifier.identify, []
+
+    def stopped(self: Verifier, path: Path, **options: Any) -> Any:
+        seen.append(capsys.readouterr().out)
+        if path.name == "3.wav":
+            raise KeyboardInterrupt
+        return identify(self, path, **options)
+
+    monkeypatch.setattr(Verifier, "identify", stopped)
+    asked = ["identify", probes, "--gallery", gallery, "--model", model]
+    for options, names in (([], []), (["--json"], ["0.wav", "1.wav"])):
+        seen.clear()
+        assert call(*asked, *options, "--threshold", -1) == 130
+        assert seen[:2] == ["", ""]
+        assert seen[2].index("0.wav") < seen[2].index("1.wav")
+        assert "2.wav: bo" in seen[3] or json.loads(seen[3])["subject"] == "bo"
+        if names:
+            lines = [json.loads(line) for line in seen[2].splitlines()]
+            assert [Path(line["path"]).name for line in lines] == names
+        assert "identify: stopped" in capsys.readouterr().err
+
+
 def test_a_recording_that_cannot_be_used_changes_nothing(
     model: Path, people: Path, gallery: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -166,6 +224,12 @@ def test_json_is_a_line_a_recording(
         (["enrol", "--folder", "flat", "--gallery", "G"], "flat has no folders"),
         (["enrol", " ", "1.wav", "--gallery", "G"], "an id is a text that is not empty"),
         (["enrol", "--remove", "bo", "--gallery", "gone"], "gone is no file"),
+        (["enrol", "--list", "--gallery", "gone"], "gone is no file"),
+        (["enrol", "--list"], "enrol: say which gallery with --gallery FILE"),
+        (["enrol", "--list", "--gallery", "1.wav"], "1.wav is no safetensors file"),
+        (["enrol", "bo", "--list", "--gallery", "G"], "--list and --remove take no recordings"),
+        (["enrol", "bo", "--remove", "bo", "--gallery", "G"], "leave out the id"),
+        (["enrol", "--folder", ".", "--list", "--gallery", "G"], "not allowed with"),
     ],
 )
 def test_errors_are_told_and_2(

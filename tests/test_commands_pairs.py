@@ -15,6 +15,7 @@ from made_verifier import bundle
 from sklearn.metrics import confusion_matrix
 
 from bodysounds import Verifier
+from bodysounds.commands.shared import recordings_of
 from bodysounds.models.verifier import save_verifier
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -61,14 +62,20 @@ def test_each_recording_is_heard_once_and_each_pair_scored(
 ) -> None:  # fmt: skip
     pairs, out = listed(folder, all_pairs()), tmp_path / "new" / "scores.csv"
     heard: list[Any] = []
-    hear = Verifier.hear
+    hear, hear_each = Verifier.hear, Verifier.hear_each
 
     def counted(self: Verifier, side: Any, **options: Any) -> Any:
         if isinstance(side, list):
             heard.append(tuple(side))
         return hear(self, side, **options)
 
+    def each_counted(self: Verifier, sides: Any) -> Any:
+        sides = list(sides)
+        heard.extend(tuple(side) for side in sides)
+        return hear_each(self, sides)
+
     monkeypatch.setattr(Verifier, "hear", counted)
+    monkeypatch.setattr(Verifier, "hear_each", each_counted)
     assert call("verify", "--pairs", pairs, "--out", out, "--model", model, "--json") == 0
     said = json.loads(capsys.readouterr().out)
     assert len(heard) == len(set(heard)) == 12
@@ -77,8 +84,10 @@ def test_each_recording_is_heard_once_and_each_pair_scored(
     found = pd.read_csv(out, dtype={"note": str})
     assert found["note"].tolist() == ["007"] * 36  # the table's own columns stay as they are
     own = Verifier.load(model, device="cpu")
+    names = pd.unique(found[["enrol", "test"]].to_numpy().ravel())
+    sides = dict(zip(names, own.hear_each(folder / name for name in names), strict=True))
     for row in found.iloc[[0, 5, 17, 35]].itertuples():
-        alone = own.verify(folder / row.enrol, folder / row.test)
+        alone = own.verify(sides[row.enrol], sides[row.test])
         assert row.score == pytest.approx(alone.score, abs=1e-9)
         assert row.probability == pytest.approx(alone.probability, abs=1e-9)
         assert row.llr == pytest.approx(alone.llr, abs=1e-9)
@@ -90,6 +99,32 @@ def test_each_recording_is_heard_once_and_each_pair_scored(
     assert said["rates"]["frr"] == pytest.approx(fn / (fn + tp))
     assert (said["same"], said["different"], said["without_answer"]) == (tp + fp, tn + fn, 0)
     assert 0 <= said["rates"]["eer"] <= 0.5
+
+
+def test_sides_that_are_heard_together_score_as_each_by_itself(
+    model: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of unequal lengths, broken ones among them, in several groups."""
+    record(folder / "long.wav", LOW, seconds=2.7)
+    record(folder / "short.wav", HIGH, seconds=0.3)
+    names = ["0 é.wav", "silent.wav", "long.wav", "both", "text.wav", "short.wav", "again"]
+    rows = [[a, b] for a in names for b in reversed(names)]
+    monkeypatch.setattr("bodysounds.scoring.hearing.TOGETHER", 3)
+    out = tmp_path / "scores.csv"
+    pairs = listed(folder, rows, "enrol,test")
+    assert call("verify", "--pairs", pairs, "--out", out, "--model", model) == 1
+    own, found = Verifier.load(model, device="cpu"), pd.read_csv(out)
+    sides = {name: recordings_of([folder / name]) for name in names}
+    for row in found.itertuples():
+        if {row.enrol, row.test} & {"silent.wav", "text.wav"}:
+            assert np.isnan(row.score)
+            continue
+        alone = own.verify(sides[row.enrol], sides[row.test])
+        assert row.score == pytest.approx(alone.score, abs=1e-6)
+        assert row.llr == pytest.approx(alone.llr, abs=1e-4)
+        # the same but for rounding: none of these scores lies at the threshold
+        assert abs(alone.score - 0.97) > 1e-4
+        assert (row.same == "True" or row.same is True) == alone.same
 
 
 def test_what_cannot_be_heard_leaves_its_pairs_without_an_answer(

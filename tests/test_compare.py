@@ -316,3 +316,21 @@ def test_the_page_holds_the_numbers_and_escapes_what_people_typed() -> None:
     for row in rate_rows(found):
         assert row["interval"] in html
     assert "better" in {row["verdict"] for row in rate_rows(found)}
+
+
+@pytest.mark.parametrize(("n", "few"), [(9, True), (10, False)])
+def test_of_few_subjects_no_difference_is_called_better(n: int, few: bool) -> None:
+    first, second = pairs(0, 0.2, n=14), pairs(1, 30.0, n=14)
+    rated = [run[(run["target"] == 0) | (run["enrol_subject"] < f"s{n:02d}")]
+             for run in (first, second)]  # fmt: skip
+    found = compare(verification(rated[0]), verification(rated[1], 5.0))
+    assert rate_of(found, "eer")["excludes_zero"]  # an interval alone looks trustworthy
+    verdicts = {row["name"]: row["verdict"] for row in rate_rows(found)}
+    assert verdicts["EER"] == ("too few subjects" if few else "better")
+    # these are of pairs of two subjects, of which there are fourteen
+    assert verdicts["False acceptances at own threshold"] == "better"
+    line = f"from 14 resampled subjects, {n} with same-subject pairs (too few to rely on)."
+    page = render("comparison.html.j2", comparison=shown(found), title="t", version="v")
+    for text in (told(found), page):
+        assert (line in text) == few
+        assert ("too few subjects" in text) == few

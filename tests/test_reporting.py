@@ -70,6 +70,9 @@ def test_operating_point_is_chosen_on_dev_and_applied_to_test(tables):
         expected = rates_at(*scores_of(tables, subset), point["threshold"])
         assert {name: point[subset][name] for name in expected} == pytest.approx(expected)
         assert (point[subset]["n_target"], point[subset]["n_nontarget"]) == (10, 90)
+        own = tables["trials"].query("subset == @subset and target == 1")
+        subjects = tables["sides"].set_index("side_id")["subject_id"]
+        assert point[subset]["n_target_subjects"] == subjects[own["enrol_id"]].nunique() > 2
         for name in expected:
             low, high = point[subset][f"{name}_ci95"]
             assert low <= point[subset][name] <= high

@@ -166,6 +166,9 @@ LEARNT = CALIBRATION.to_dict()
         ({"centred": 1}, "centred must be a bool, got 1"),
         ({"corpus": "demo"}, "corpus must be a dict"),
         ({"limits": [1]}, "limits must be sentences"),
+        ({"sample_rates": {"8000": "all"}}, "sample_rates must be a share a rate in Hz"),
+        ({"sample_rates": {"8 kHz": 1.0}}, "sample_rates must be a share a rate in Hz"),
+        ({"sample_rates": [8000]}, r"cannot be followed \(AttributeError"),
         ({"sha256": {}}, r"sha256\.encoder must be 64 hex digits"),
         ({"sha256": {"encoder": "../" * 22}}, r"sha256\.encoder must be 64 hex digits"),
         ({"calibration": {"why_not": 3}}, r"calibration\.why_not must be a sentence"),
@@ -244,6 +247,14 @@ def test_a_folder_without_a_bundle_is_named(tmp_path: Path) -> None:
     save_encoder(tmp_path / "encoder.safetensors", bundle().encoder)
     with pytest.raises(ValueError, match=r"encoder\.safetensors holds no verifier\.json"):
         Verifier.load(tmp_path / "encoder.safetensors")
+
+
+def test_a_bundle_that_knows_no_rates_of_its_recordings_is_loaded(
+    saved: Path, tmp_path: Path
+) -> None:
+    path = copy(saved, tmp_path)
+    edited(path, sample_rates=None)
+    assert "sample_rates" not in Verifier.load(path, device="cpu").about
 
 
 def test_a_bundle_without_its_card_still_answers(tmp_path: Path) -> None:

@@ -116,6 +116,29 @@ def test_a_telephone_is_heard_and_told_once(
     assert told.startswith("a recording of 8000 Hz holds nothing above 4000 Hz")
 
 
+@pytest.mark.parametrize(
+    ("learnt", "told"),
+    [
+        ({"8000": 0.6, "16000": 0.4}, []),
+        ({"8000": 0.05, "16000": 0.95}, []),
+        ({"8000": 0.04, "16000": 0.96}, ["4.0% of the recordings that taught it were such"]),
+        ({"16000": 1.0}, ["0.0% of the recordings that taught it were such"]),
+        ({}, ["unless its own recordings were such"]),
+    ],
+)
+def test_a_rate_that_it_has_learnt_from_is_no_surprise(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, learnt: dict[str, float], told: list[str]
+) -> None:
+    warn_of_rate.cache_clear()
+    model = verifier(tmp_path, bundle(sample_rates=learnt))
+    caplog.clear()
+    with caplog.at_level(logging.WARNING):
+        model.hear((voice(220.0, rate=8000), 8000))
+    assert [part in one.message for one, part in zip(caplog.records, told, strict=True)] == (
+        [True] * len(told)
+    )
+
+
 def test_what_another_model_heard_is_refused(model: Verifier, tmp_path: Path) -> None:
     other = verifier(tmp_path, bundle(seed=1))
     theirs = other.hear((LOW, RATE))

@@ -15,10 +15,11 @@ from conftest import FinishedRun
 from bodysounds import Verifier
 from bodysounds.audio.packed import open_packed
 from bodysounds.corpora.base import Corpus
-from bodysounds.models.encoder import load_encoder, state_sha256
+from bodysounds.models.encoder import Encoder, load_encoder, state_sha256
+from bodysounds.models.heard import DIGITS
 from bodysounds.models.verifier import VerifierBundle, save_verifier
 from bodysounds.params import BundleParams, ScorePairsParams, ThresholdParams
-from bodysounds.pipelines.bundle.nodes import bundle_up
+from bodysounds.pipelines.bundle.nodes import bundle_up, sample_rates
 from bodysounds.pipelines.score_pairs.nodes import score_trials
 from bodysounds.pipelines.threshold.nodes import calibrate, choose_operating_point, decide
 
@@ -106,8 +107,29 @@ def test_the_bundle_of_a_run_answers_as_the_run(
     card = saved("08_reporting", "model_card.md").read_text(encoding="utf-8")
     assert verifier.bundle.card == card
     assert about["sha256"]["encoder"] == state_sha256(load_encoder(path).state)
+    manifest = pd.read_parquet(run.results("02_intermediate") / "manifest.parquet")
+    assert set(about["sample_rates"]) <= set(manifest["sample_rate"].astype(str))
+    assert sum(about["sample_rates"].values()) == pytest.approx(1)
+    assert about["threshold"]["test"]["n_target_subjects"] > 0
     # nothing of the machine's folders leaves with the model
     assert str(run.project) not in json.dumps(about)
+
+
+def test_the_rates_that_taught_are_those_of_train_that_it_has_heard() -> None:
+    manifest = pd.DataFrame(
+        {
+            "recording_id": list("abcde"),
+            "sha256": [letter * 64 for letter in "abcde"],
+            "sample_rate": [8000, 8000, 16_000, 44_100, 48_000],
+        }
+    )
+    # the last of train taught another one
+    subsets = pd.DataFrame({"recording_id": list("abcde"), "subset": ["train"] * 3 + ["test"] * 2})
+    subsets.loc[4, "subset"] = "train"
+    encoder = Encoder({}, {}, {}, training={"heard": [letter * DIGITS for letter in "abcd"]})
+    found = sample_rates(encoder, manifest, subsets)
+    assert found == {"8000": pytest.approx(2 / 3), "16000": pytest.approx(1 / 3)}
+    assert sample_rates(Encoder({}, {}, {}), manifest, subsets) == {}
 
 
 VARIANTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {

@@ -1,19 +1,76 @@
-"""What surrounds a run: its record beside the results, and the headline at its end."""
+"""What surrounds a run: refusals, whole lines, its record, and the headline at its end."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
+from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.io import AbstractVersionedDataset, CatalogProtocol
 from kedro.pipeline import Pipeline
+from kedro.validation.exceptions import ParameterValidationError
+from rich.logging import RichHandler
 
 logger = logging.getLogger(__name__)
+
+
+class RefusalError(click.ClickException, ValueError):
+    """Why a run does not start: Click, which runs the commands, shows it without a traceback."""
+
+
+@contextmanager
+def _refusing(*kinds: type[Exception]) -> Iterator[None]:
+    try:
+        yield
+    except kinds as error:
+        raise RefusalError(str(error)) from error
+
+
+class Context(KedroContext):
+    """Kedro's, of which parameters that cannot be are a refusal as any other."""
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """Return the parameters, checked; RefusalError for those that cannot be."""
+        with _refusing(ParameterValidationError):
+            return super().params
+
+
+class PlainHandler(logging.Handler):
+    """One whole line a record, on whatever standard output is at the time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        told = "[%(asctime)s] %(levelname)-8s %(message)s"  # as Rich does
+        self.setFormatter(logging.Formatter(told, "%m/%d/%y %H:%M:%S"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            sys.stdout.write(self.format(record) + "\n")
+            sys.stdout.flush()
+        except Exception:
+            self.handleError(record)
+
+
+class WholeLines:
+    """Where the log goes to no terminal, Rich breaks its lines, and paths, at 80 letters."""
+
+    @hook_impl
+    def after_context_created(self) -> None:
+        root = logging.getLogger()
+        for handler in list(root.handlers):
+            if not isinstance(handler, RichHandler):
+                continue
+            if not (handler.console.is_terminal or handler.console.is_jupyter):
+                root.removeHandler(handler)
+                root.addHandler(PlainHandler())
 
 
 def _tasks(pipeline: Pipeline) -> list[str]:
@@ -54,7 +111,8 @@ class Beforehand:
         for chosen_by in RECIPES:
             recipe = (loader.runtime_params or {}).get(chosen_by)
             if recipe is not None:
-                check_recipe(str(recipe), base.parent, chosen_by, loader._fs.cat_file)
+                with _refusing(ValueError):
+                    check_recipe(str(recipe), base.parent, chosen_by, loader._fs.cat_file)
 
     @hook_impl
     def before_pipeline_run(
@@ -72,7 +130,8 @@ class Beforehand:
         from bodysounds.params import plain
 
         given = run_params.get("runtime_params") or {}
-        check_names(given, list(pipelines))
+        with _refusing(ValueError):
+            check_names(given, list(pipelines))
         parameters = plain(catalog.load("parameters"))
         checks: dict[str, Callable[[str], Any]] = {
             "encoder": partial(check_encoder, "encoder"),
@@ -81,14 +140,16 @@ class Beforehand:
         }
         for task in _tasks(pipeline):
             if task in parameters:
-                check_task(parameters[task], [node.name for node in pipeline.nodes])
+                with _refusing(ValueError):
+                    check_task(parameters[task], [node.name for node in pipeline.nodes])
             for name, check in checks.items():
                 if not given.get(name) or f"{task}.{name}" not in pipeline.inputs():
                     continue
                 if "://" in given[name]:
                     catalog.load(f"{task}.{name}")
                 else:
-                    check(given[name])
+                    with _refusing(ValueError):
+                        check(given[name])
 
 
 class RunRecord:
@@ -137,5 +198,5 @@ class Headline:
                     continue
                 page = catalog[f"{task}.{entry}"]
                 if isinstance(page, AbstractVersionedDataset) and page.exists():
-                    # apart from the log, whose lines are broken: a path is there to be copied
+                    # apart from the log, whose lines terminals break: a path is there to be copied
                     click.echo(f"{task}: the {told} is {_place(page)}")

@@ -5,12 +5,14 @@ from pathlib import Path
 
 from kedro.utils import find_kedro_project
 
-from bodysounds.hooks import Beforehand, Headline, RunRecord
+from bodysounds.hooks import Beforehand, Context, Headline, RunRecord, WholeLines
 
 # on their way to ParallelRunner's processes they lose the name that they have
 warnings.filterwarnings("ignore", "The node producing outputs .* is made from a 'partial'")
 
-HOOKS = (Beforehand(), RunRecord(), Headline())
+CONTEXT_CLASS = Context
+
+HOOKS = (WholeLines(), Beforehand(), RunRecord(), Headline())
 
 # outside the project, where the wheel runs, no .telemetry says no, and viz has nowhere to write
 DISABLE_HOOKS_FOR_PLUGINS = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from math import isfinite
 from numbers import Integral, Real
 from pathlib import Path
@@ -11,13 +11,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from bodysounds.audio.parallel import batches, ordered_map
 from bodysounds.models.verifier import VerifierBundle, load_verifier
-from bodysounds.models.verifier_about import HEARD, calibration_of, heard_params
-from bodysounds.scoring.embed import network_on
+from bodysounds.models.verifier_about import calibration_of
 from bodysounds.scoring.enrolled import Gallery, checked_id, load_gallery, save_gallery
-from bodysounds.scoring.given_side import GivenSide, Recording, Side, given_side, joined
-from bodysounds.scoring.modes import embed_in_mode
+from bodysounds.scoring.given_side import Recording, Side
+from bodysounds.scoring.hearing import Hearing
 from bodysounds.scoring.normalise import centre
 from bodysounds.scoring.verdicts import Candidate, Heard, Identification, Verification
 from bodysounds.scoring.verifying import pair_llrs, pair_scores, probability_of
@@ -26,9 +24,6 @@ log = logging.getLogger(__name__)
 
 Float32s = npt.NDArray[np.float32]
 Float64s = npt.NDArray[np.float64]
-
-TOGETHER, TOGETHER_S = 256, 120.0
-"""Sides that `hear_each` listens to at a time: at most so many, of so many seconds together."""
 
 
 class Verifier:
@@ -53,11 +48,9 @@ class Verifier:
         self.bundle = bundle
         self.about = bundle.about
         self.gallery = Gallery()
-        self._params = heard_params(bundle.about, device)
-        self._module = network_on(bundle.encoder, device)
+        self._hearing = Hearing(bundle, device)
         self._calibration = calibration_of(bundle.about)
         centred, cohort = bundle.about["centred"], bundle.cohort
-        self._mean_of = cohort if centred else None
         self._cohort = None
         if bundle.about["score"] == "normalised" and cohort is not None:
             self._cohort = centre(cohort, cohort) if centred else cohort
@@ -127,10 +120,7 @@ class Verifier:
         Where it is too short, silent or clipped, it says so and has no embedding. Raises ValueError
         as `verify`, and for what another model heard.
         """
-        if isinstance(side, Heard):
-            return self._own(side)
-        # by itself: in one batch with another its numbers could be rounded otherwise
-        return self._listened([self._given(side, sample_rate)])[0]
+        return self._hearing.hear(side, sample_rate)
 
     def hear_each(self, sides: Iterable[Side]) -> Iterator[Heard]:
         """Yield many sides in their order, each as `hear` returns it but for rounding, and sooner.
@@ -138,18 +128,7 @@ class Verifier:
         They are decoded in threads and heard in batches. A side that is an error there (no audio,
         cut short) has no embedding here, and says why.
         """
-
-        def given(side: Side) -> GivenSide | Heard:
-            try:
-                return self._given(side, None)
-            except ValueError as error:
-                return Heard(None, 0.0, str(error))
-
-        decoded = ordered_map(given, sides)
-        for group in batches(decoded, TOGETHER, lambda one: one.seconds, TOGETHER_S):
-            heard = iter(self._listened([one for one in group if isinstance(one, GivenSide)]))
-            for one in group:
-                yield one if isinstance(one, Heard) else next(heard)
+        return self._hearing.hear_each(sides)
 
     def embed(self, recording: Side | Heard, *, sample_rate: int | None = None) -> Float32s:
         """Return the embedding of a side, float32 (dim,), of unit length.
@@ -231,7 +210,7 @@ class Verifier:
         It holds ids and embeddings, by which people can be recognised: keep it as you would keep
         their recordings.
         """
-        save_gallery(path, self.gallery, self._made_by)
+        save_gallery(path, self.gallery, self._hearing.made_by)
 
     def load_gallery(self, path: str | Path) -> None:
         """Replace the gallery by one that `save_gallery` wrote with the same model.
@@ -239,57 +218,7 @@ class Verifier:
         Raises ValueError that names the file where it is missing, torn or another encoder's; the
         gallery is then as it was.
         """
-        self.gallery = load_gallery(path, self._made_by, self._module.dim)
-
-    @property
-    def _longest_s(self) -> float:
-        """Seconds of a side that can be heard."""
-        own = self._params
-        return min(own.max_side_s, own.first_s) if own.embed == "first" else own.max_side_s
-
-    @property
-    def _made_by(self) -> dict[str, object]:
-        """What embeddings that can be compared have in common."""
-        centred_by = self.about["sha256"].get("cohort") if self.about["centred"] else None
-        heard = {name: self.about["heard"][name] for name in HEARD if name != "precision"}
-        return {
-            "encoder": self.about["sha256"]["encoder"],
-            "heard": heard,
-            "centred_by": centred_by,
-        }
-
-    def _given(self, side: Side, sample_rate: int | None) -> GivenSide:
-        return given_side(
-            side, sample_rate, self._module.sample_rate, self.about["usable"], self._longest_s
-        )
-
-    def _listened(self, given: Sequence[GivenSide]) -> list[Heard]:
-        """Return sides as they are compared."""
-        usable = [side for side in given if not side.flaw]
-        embeddings: Iterator[Float32s] = iter(())
-        if usable:
-            found = embed_in_mode(
-                self._params.embed, self._module, *joined(usable), np.arange(len(usable)),
-                self._params,
-            )  # fmt: skip
-            found = found if self._mean_of is None else centre(found, self._mean_of)
-            embeddings = iter(found)
-        return [
-            Heard(None, side.seconds, side.flaw)
-            if side.flaw
-            else Heard(next(embeddings), side.seconds, None, self._made_by)
-            for side in given
-        ]
-
-    def _own(self, heard: Heard) -> Heard:
-        """Return it; ValueError where another model heard it."""
-        other = heard.made_by is not None and heard.made_by != self._made_by
-        if other or (heard.embedding is not None and heard.embedding.shape != (self._module.dim,)):
-            raise ValueError(
-                "this side was heard by another model, whose embeddings cannot be compared with "
-                "this one's: let this verifier hear its recordings"
-            )
-        return heard
+        self.gallery = load_gallery(path, self._hearing.made_by, self._hearing.dim)
 
     def _embedding(self, heard: Heard) -> Float32s:
         if heard.embedding is None:

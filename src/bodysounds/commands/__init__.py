@@ -2,7 +2,7 @@
 
 Each is a module with `run(arguments) -> int`, its exit code: 0; 1 where the answer is no, or some
 have none; 3 where there is no answer. What fails raises ValueError or OSError with one sentence; it
-is told on stderr, and the exit code is 2.
+is told on stderr, and the exit code is 2. After Ctrl-C it is 130, and 141 where who reads has gone.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ FAILED, INTERRUPTED, PIPE_CLOSED = 2, 130, 141
 
 COMMANDS = {
     "verify": ("A.wav B.wav --model BUNDLE", "do two recordings come from the same individual?"),
-    "enrol": ("ID RECORDING... --gallery FILE", "add somebody to a gallery"),
+    "enrol": ("ID RECORDING... --gallery FILE", "add somebody to a gallery; --list: who is in it"),
     "identify": ("RECORDING... --gallery FILE", "who of a gallery is it, or somebody unknown?"),
     "classify": ("RECORDING... --model MODEL", "crying or screaming, crackles or wheezes?"),
     "embed": ("FOLDER --out embeddings.parquet", "a vector for each recording of a folder"),
     "init-corpus": ("FOLDER", "look at a folder of recordings, and write its table"),
     "compare": ("RUN RUN", "set two runs of a task beside each other"),
     "export": ("onnx|speechbrain MODEL OUT", "take a model elsewhere"),
-    "fetch": ("cryceleb FOLDER", "download CryCeleb2023, or `fetch voxceleb1 FOLDER` VoxCeleb1"),
+    "fetch": ("cryceleb|voxceleb1 FOLDER", "download CryCeleb2023 or VoxCeleb1"),
 }
 """Each command by its name: what it is given, and what it does. `init-corpus` is init_corpus.py."""
 
@@ -39,7 +39,7 @@ def help_text() -> str:
             *lines,
             "",
             "Each command says more with --help. Exit codes: 0 done, or yes; 1 no, or not all;",
-            "3 no answer, and why; 2 an error.",
+            "3 no answer, and why; 2 an error; 130 Ctrl-C; 141 who reads the output has gone.",
             "",
             "Such as:",
             "  bodysounds --pipelines=cry_verification               the demo, synthetic cries",

@@ -7,16 +7,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bodysounds.commands.answers import answers, some_answered
+from bodysounds.commands.models import model_path
 from bodysounds.commands.shared import (
     ALL,
     NONE,
     SOME,
     add_results,
-    answers,
     check_out,
     command_parser,
     count,
-    model_path,
     parsed,
     recordings_of,
     say,
@@ -37,8 +37,9 @@ Say what recordings hold. What is said, the model decides:
                                         two flags a line, as ICBHI 2017), or windows without it
   the classifier of speaker_...         the most probable speakers, of those that it knows
 
---json prints one object a recording and line. --out writes a row a recording, a breath or a
-speaker; the events of an ensemble go to <name of FILE>.events.csv beside it.
+Answers are printed as they come; --json prints one object a recording and line. --out writes a row
+a recording, a breath or a speaker at the end, or at Ctrl-C those heard so far; the events of an
+ensemble go to <name of FILE>.events.csv beside it.
 
 Exit codes: 0 all recordings are answered; 1 some are not; 3 none is; 2 an error.
 """
@@ -58,35 +59,39 @@ def run(arguments: Sequence[str]) -> int:
     out = check_out(asked.out, asked.force, (".csv",)) if asked.out else None
     paths = recordings_of(asked.recordings)
 
-    from bodysounds.commands.classifiers import hears_with, rows_of
+    from bodysounds.commands.classifiers import hears_with
 
     hear = hears_with(model, asked.device, asked.windows)
     found: list[tuple[str, Answer]] = []
-    broken = []
-    for recording, said in answers(hear, paths, "classify"):
-        if isinstance(said, ValueError):
-            broken.append(said)
-            wrong: Answer = {"label": None, "probabilities": {}, "abstained": shown(str(said))}
-            found.append((shown(recording), wrong))
-        else:
-            found.append((shown(recording), said))
-    if len(broken) == len(paths):
-        raise broken[0]
+    printed = asked.json or out is None
+    try:
+        for recording, said in some_answered(answers(hear, paths, "classify", printed)):
+            path, answer = shown(recording), _answer(said)
+            found.append((path, answer))
+            if asked.json:
+                say_json({"path": path, **answer})
+            elif printed or answer["abstained"]:
+                say(told(path, answer), to_stderr=not printed)
+    except (KeyboardInterrupt, BrokenPipeError):
+        if out is not None and found:
+            _write(out, found)
+            heard = f"{len(found):,} of {count(len(paths), 'recording')}"
+            say(f"{shown(out)} holds what was heard so far: {heard}", to_stderr=True)
+        raise
     if out is not None:
-        write_csv(out, [row for path, answer in found for row in rows_of(path, answer)])
-        _write_events(out, found)
-    for path, answer in found:
-        if asked.json:
-            say_json({"path": path, **answer})
-        elif out is None:
-            say(told(path, answer))
-        elif answer["abstained"]:
-            say(told(path, answer), to_stderr=True)
+        _write(out, found)
     without = sum(answer["abstained"] is not None for _, answer in found)
     if out is not None and not asked.json:
         known = count(len(found) - without, "recording")
         say(f"{shown(out)} holds the answers to {known}; {without:,} had none")
     return NONE if without == len(found) else SOME if without else ALL
+
+
+def _answer(said: Answer | ValueError) -> Answer:
+    """Return an answer; what is wrong is the reason why there is none."""
+    if isinstance(said, ValueError):
+        return {"label": None, "probabilities": {}, "abstained": shown(str(said))}
+    return said
 
 
 def told(path: str, answer: Answer) -> str:
@@ -139,7 +144,11 @@ def _ranked(probabilities: dict[str, float]) -> list[tuple[str, float]]:
     return sorted(probabilities.items(), key=lambda item: -item[1])
 
 
-def _write_events(out: Path, found: Sequence[tuple[str, Answer]]) -> None:
+def _write(out: Path, found: Sequence[tuple[str, Answer]]) -> None:
+    """Write the table and, of an ensemble, its events beside it."""
+    from bodysounds.commands.classifiers import rows_of
+
+    write_csv(out, [row for path, answer in found for row in rows_of(path, answer)])
     if not any("events" in answer for _, answer in found):
         return
     rows = [{"path": path, **event} for path, one in found for event in one.get("events", ())]

@@ -9,15 +9,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
+from bodysounds.commands.answers import bars_on_stderr
+from bodysounds.commands.models import model_path
 from bodysounds.commands.shared import (
     ALL,
     SOME,
     add_results,
-    bars_on_stderr,
     check_out,
     command_parser,
     count,
-    model_path,
     parsed,
     recordings_of,
     say,

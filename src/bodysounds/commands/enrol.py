@@ -1,4 +1,4 @@
-"""`bodysounds enrol`: add somebody, or a folder of people, to a gallery."""
+"""`bodysounds enrol`: add somebody, or a folder of people, to a gallery, and say who is in it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bodysounds.commands.answers import answers
+from bodysounds.commands.models import model_path
 from bodysounds.commands.shared import (
     ALL,
-    answers,
     command_parser,
     count,
-    model_path,
     parsed,
     recordings_of,
     say,
@@ -32,6 +32,9 @@ order of their names), as the run joins the recordings of a side; --each makes e
 reference of its own. Who is enrolled already gets one more. --folder enrols many: each folder in it
 is somebody, called as the folder is.
 
+--list tells who is in a gallery, by how many references and of how many seconds. It needs no model;
+with --model it is an error where the gallery is another's.
+
 All or nothing: where one recording cannot be used, the gallery stays as it was.
 Exit codes: 0 done; 2 an error.
 """
@@ -40,17 +43,22 @@ such as:
   bodysounds enrol ana ana_1.wav ana_2.wav --gallery ward.safetensors \\
       --model data/06_models/demo/cry_verification/bundle
   bodysounds enrol --folder people --gallery ward.safetensors --model ...
+  bodysounds enrol --list --gallery ward.safetensors
   bodysounds enrol --remove ana --gallery ward.safetensors --model ...
 """
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Change a gallery and return 0; ValueError or OSError, and the gallery is as it was."""
+    """Change or list a gallery and return 0; ValueError or OSError, and it is as it was."""
     asked = parsed(_parser(), arguments)
-    model = model_path(asked.model, ("bundle",), "enrol")
     if asked.gallery is None:
         raise ValueError("say which gallery with --gallery FILE, such as gallery.safetensors")
     gallery = asked.gallery.expanduser()
+    if asked.id is not None and (asked.list or asked.remove is not None):
+        raise ValueError("--list and --remove take no recordings: leave out the id and those")
+    if asked.list:
+        return _list(gallery, asked)
+    model = model_path(asked.model, ("bundle",), "enrol")
     people = [] if asked.remove is not None else _people(asked)
 
     from bodysounds.verifier import Verifier
@@ -79,6 +87,29 @@ def run(arguments: Sequence[str]) -> int:
         f"{done}; {shown(gallery)} holds {count(len(counts), 'individual')}, "
         f"{count(sum(counts.values()), 'reference')}"
     )
+    return ALL
+
+
+def _list(path: Path, asked: argparse.Namespace) -> int:
+    """Say who is in a gallery; with a model, only where it is the gallery's."""
+    from bodysounds.scoring.enrolled import load_gallery
+
+    if asked.model is None:
+        gallery = load_gallery(path)
+    else:
+        from bodysounds.verifier import Verifier
+
+        verifier = Verifier.load(model_path(asked.model, ("bundle",), "enrol"), asked.device)
+        verifier.load_gallery(path)
+        gallery = verifier.gallery
+    counts, seconds = gallery.counts, gallery.seconds
+    if asked.json:
+        individuals = len(counts)
+        say_json({"gallery": path, "individuals": individuals, "references": counts,
+                  "seconds": seconds})  # fmt: skip
+        return ALL
+    for who, references in counts.items():
+        say(f"{shown(who)}: {count(references, 'reference')}, {seconds[who]:.1f} s")
     return ALL
 
 
@@ -161,7 +192,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--gallery", type=Path, metavar="FILE", help="the gallery, such as gallery.safetensors"
     )
-    parser.add_argument("--folder", type=Path, metavar="PEOPLE", help="a folder for each to enrol")
     parser.add_argument("--each", action="store_true", help="a reference for each recording")
-    parser.add_argument("--remove", metavar="ID", help="forget somebody")
+    kinds = parser.add_mutually_exclusive_group()
+    kinds.add_argument("--folder", type=Path, metavar="PEOPLE", help="a folder for each to enrol")
+    kinds.add_argument("--list", action="store_true", help="say who is in the gallery")
+    kinds.add_argument("--remove", metavar="ID", help="forget somebody")
     return parser

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bodysounds.commands.shared import model_path, say, say_json, shown
+from bodysounds.commands.models import model_path
+from bodysounds.commands.shared import say, say_json, shown
 
 ABOUT = """\
 Take a model elsewhere, where bodysounds need not be.
@@ -20,6 +21,8 @@ MODEL is a verifier's bundle, whose threshold and calibration go along, an encod
 folder of their versions, as a run saves them below data/06_models. ONNX takes a
 classifier.safetensors too, and each member in the bundle of an ensemble. What was written is tried
 beside the model, and kept only where both answer alike.
+
+Exit codes: 0 done; 2 an error, nothing is written.
 """
 EXAMPLE = """\
 such as:

@@ -8,6 +8,17 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+ABOUT = """\
+Fetch a published corpus. What is there already is not fetched again.
+
+Exit codes: 0 done; 2 an error, and the same command goes on from there.
+"""
+EXAMPLE = """\
+such as:
+  bodysounds fetch cryceleb data/01_raw/cryceleb
+  bodysounds fetch voxceleb1 data/01_raw/voxceleb1 --from FOLDER
+"""
+
 
 def run(arguments: Sequence[str]) -> int:
     """Fetch a corpus and return 0; ValueError or OSError where it fails, with one sentence."""
@@ -26,7 +37,10 @@ def _parser() -> argparse.ArgumentParser:
     from bodysounds.corpora import fetch_voxceleb as voxceleb
 
     parser = argparse.ArgumentParser(
-        prog="bodysounds fetch", description="Fetch a published corpus."
+        prog="bodysounds fetch",
+        description=ABOUT,
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     corpora = parser.add_subparsers(dest="corpus", required=True, metavar="CORPUS")
     cries = corpora.add_parser("cryceleb", help="CryCeleb2023", epilog=cryceleb.TERMS)

@@ -8,14 +8,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bodysounds.commands.answers import answers, some_answered
+from bodysounds.commands.models import model_path
 from bodysounds.commands.shared import (
     ALL,
     NONE,
     SOME,
     add_decision,
-    answers,
     command_parser,
-    model_path,
     parsed,
     recordings_of,
     say,
@@ -34,7 +34,8 @@ The best candidate is named where its score is at or above the threshold. Everyb
 is one more chance for a stranger to be taken for somebody: the threshold's error rates are those of
 one comparison, so raise --threshold for a large gallery.
 
---json prints one object a recording and line.
+Answers are printed as they come; --json prints one object a recording and line.
+
 Exit codes: 0 all are known; 1 some are unknown or have no answer; 3 none has an answer; 2 an error.
 """
 EXAMPLE = """\
@@ -62,27 +63,23 @@ def run(arguments: Sequence[str]) -> int:
             path, top_k=asked.top_k, prior=asked.prior, threshold=asked.threshold
         )
 
-    found: list[tuple[str, Identification]] = []
-    broken = []
-    for path, said in answers(identify, paths, "identify"):
-        if isinstance(said, ValueError):
-            broken.append(said)
-            threshold = verifier.threshold if asked.threshold is None else asked.threshold
-            found.append((shown(path), Identification(None, [], threshold, shown(str(said)))))
+    threshold = verifier.threshold if asked.threshold is None else asked.threshold
+    said: list[Identification] = []
+    for path, found in some_answered(answers(identify, paths, "identify", printed=True)):
+        if isinstance(found, ValueError):
+            one = Identification(None, [], threshold, shown(str(found)))
         else:
-            found.append((shown(path), said))
-    if len(broken) == len(paths):
-        raise broken[0]
-    for told, one in found:
+            one = found
+        said.append(one)
         if asked.json:
-            say_json({"path": told, **asdict(one), "prior": asked.prior})
+            say_json({"path": shown(path), **asdict(one), "prior": asked.prior})
         else:
-            say(sentence(told, one, asked.prior))
-    if all(one.abstained for _, one in found):
+            say(sentence(shown(path), one, asked.prior))
+    if all(one.abstained for one in said):
         return NONE
     if not asked.json:
         say(caveats(verifier.about))
-    return ALL if all(one.subject is not None for _, one in found) else SOME
+    return ALL if all(one.subject is not None for one in said) else SOME
 
 
 def sentence(path: str, one: Identification, prior: float) -> str:

@@ -73,7 +73,7 @@ def _told(folder: Path, found: Any) -> str:
         shortcuts_text(found.of_subjects, found.of_labels, found.facts),
         "",
         "what it serves",
-        fit_text(found.fits),
+        fit_text(found.fits, found.task),
         "",
         *found.done,
     ]

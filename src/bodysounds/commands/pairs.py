@@ -7,12 +7,11 @@ from typing import Any
 
 import pandas as pd
 
+from bodysounds.commands.answers import bars_on_stderr
 from bodysounds.commands.shared import (
     ALL,
     NONE,
     SOME,
-    answers,
-    bars_on_stderr,
     count,
     recordings_of,
     say,
@@ -56,14 +55,14 @@ def verify_pairs(
     """
     names = pd.unique(table[SIDES].to_numpy().ravel()).tolist()
     sides = {name: _recordings(root, name) for name in names}
-    heard = {}
-    for name, found in answers(lambda name: verifier.hear(sides[name]), names, "embed"):
-        one = found if isinstance(found, Heard) else Heard(None, 0.0, str(found))
-        heard[name] = one
-        if one.abstained:
-            say(f"no answer for {shown(name)}: {shown(one.abstained)}", to_stderr=True)
+    heard: dict[str, Heard] = {}
     pairs = list(table[SIDES].itertuples(index=False, name=None))
     with bars_on_stderr():
+        each = track(verifier.hear_each(sides.values()), "embed", len(sides))
+        for name, one in zip(sides, each, strict=True):
+            heard[name] = one
+            if one.abstained:
+                say(f"no answer for {shown(name)}: {shown(one.abstained)}", to_stderr=True)
         rows = [
             verifier.verify(heard[enrol], heard[test], prior=prior, threshold=threshold)
             for enrol, test in track(pairs, "compare")

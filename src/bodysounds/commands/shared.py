@@ -1,4 +1,4 @@
-"""What the commands share: their options, recordings, models, and results that are whole.
+"""What the commands share: their options, recordings, output, and results that are whole.
 
 Nothing heavy is imported before a function needs it: `--help` answers at once.
 """
@@ -10,16 +10,13 @@ import json
 import math
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TextIO, TypeVar
+from typing import Any, TextIO
 
 ALL, SOME, NONE = 0, 1, 3
 """Exit codes: yes, or all answered; no, or some not answered; no answer at all."""
-
-S = TypeVar("S")
-T = TypeVar("T")
 
 
 def command_parser(name: str, about: str, example: str) -> argparse.ArgumentParser:
@@ -97,44 +94,6 @@ def _finite(text: str) -> float:
     return value
 
 
-def model_path(given: Path | None, names: Sequence[str], command: str) -> Path:
-    """Return the model that was given; of a task's folder, the first of the entries `names`.
-
-    Raises ValueError where there is none, with those of the current folder and what to type, and
-    for a folder of several tasks.
-    """
-    if given is None:
-        raise ValueError(f"say which model with --model{_suggested(names, command)}")
-    path = given.expanduser()
-    if not path.exists():
-        raise ValueError(f"there is no model {path}{_suggested(names, command)}")
-    own = next((path / name for name in names if (path / name).is_dir()), None)
-    # an entry below, with its versions: a version's own folder has none
-    below = [f"{tasks}{name}/*/{name}" for name in names for tasks in ("*/", "*/*/")]
-    if own is None and (found := [one.parent.parent for p in below for one in path.glob(p)]):
-        none = f", and holds none that `bodysounds {command}` takes"
-        raise ValueError(f"{shown(path)} is no one model{_listed(found, command) or none}")
-    return own or path
-
-
-def _suggested(names: Sequence[str], command: str) -> str:
-    models = Path("data", "06_models")
-    return _listed([path for name in names for path in models.glob(f"*/*/{name}")], command) or (
-        f"; {models} holds none: a run of a pipeline, such as cry_verification, saves one"
-    )
-
-
-def _listed(paths: Sequence[Path], command: str) -> str:
-    found = sorted({path for path in paths if _is_for(path, command)})
-    return "; there are" + "".join(f"\n  --model {path}" for path in found) if found else ""
-
-
-def _is_for(path: Path, command: str) -> bool:
-    """Return whether a bundle, of a verifier or an ensemble, is one that the command asks."""
-    mark = "ensemble.json" if command == "classify" else "verifier.json"
-    return path.name != "bundle" or any(path.glob(f"*/*/{mark}"))
-
-
 def recordings_of(given: Sequence[str | Path]) -> list[Path]:
     """Return the files that were given, and all audio files below folders, in the order of names.
 
@@ -152,36 +111,6 @@ def recordings_of(given: Sequence[str | Path]) -> list[Path]:
             raise ValueError(f"{shown(path)} holds no audio files, such as .wav, .flac or .mp3")
         found += below
     return list(dict.fromkeys(found))
-
-
-def answers(
-    ask: Callable[[S], T], asked: Sequence[S], about: str
-) -> Iterator[tuple[S, T | ValueError]]:
-    """Yield each that was asked with its answer, or with what is wrong with it, behind a bar.
-
-    The bar is on standard error, and there is none for one alone. Whoever prints collects them
-    first: a bar catches what is printed.
-    """
-    from bodysounds.progress import track
-
-    with bars_on_stderr():
-        for one in track(asked, about) if len(asked) > 1 else asked:
-            try:
-                yield one, ask(one)
-            except ValueError as error:
-                yield one, error
-
-
-@contextmanager
-def bars_on_stderr() -> Iterator[None]:
-    """Send the progress bars to standard error: standard output is for results."""
-    import rich
-
-    rich.reconfigure(stderr=True)
-    try:
-        yield
-    finally:
-        rich.reconfigure()
 
 
 def check_out(path: Path | None, force: bool, endings: Sequence[str]) -> Path:
@@ -232,12 +161,13 @@ def write_csv(
 
 
 def say(text: str, to_stderr: bool = False) -> None:
-    """Write a line; what the stream has no letters for, such as a broken file name, is escaped."""
+    """Write a line at once; what the stream has no letters for, as a broken name, is escaped."""
     stream: TextIO | None = sys.stderr if to_stderr else sys.stdout
     if stream is None:  # closed by who started this
         return
     encoding = stream.encoding or "utf-8"
     stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+    stream.flush()
 
 
 def say_json(value: Any) -> None:

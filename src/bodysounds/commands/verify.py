@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bodysounds.commands.models import model_path
 from bodysounds.commands.shared import (
     ALL,
     NONE,
@@ -16,7 +17,6 @@ from bodysounds.commands.shared import (
     add_results,
     check_out,
     command_parser,
-    model_path,
     parsed,
     recordings_of,
     say,
@@ -36,7 +36,7 @@ Several files of each are given as A... --against B...
 
 Many pairs: --pairs is a CSV file with the columns enrol and test, files or folders relative to the
 table (or to --root). The table is written to --out with the columns score, same, probability, llr
-and abstained (why there is no answer) added; each recording is embedded once. Where it has a column
+and abstained (why there is no answer) added; each side is heard once. Where it has a column
 target or label (1: the same individual), the error rates on these pairs are told too.
 
 Exit codes: 0 the same, or all pairs have an answer; 1 different, or some pairs have none; 3 no

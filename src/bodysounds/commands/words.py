@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from bodysounds.params.report import ReportParams
+
+FEWEST = ReportParams.min_subjects
+"""Rates that stand on fewer subjects say so, as those of a run's report."""
+
 NO_IDENTITY = "A score says how alike two recordings sound, which is no proof of who made them."
 
 SYNTHETIC = "The model learnt from synthetic sounds: of real ones its answers mean nothing."
@@ -35,10 +40,12 @@ def rates_on_test(point: Mapping[str, Any]) -> str | None:
         return None
     accepted = f"{share(test['far'])}{_interval(test, 'far')}"
     refused = f"{share(test['frr'])}{_interval(test, 'frr')}"
+    n_subjects = test.get("n_target_subjects", FEWEST)  # older bundles do not say
+    few = f" Those are of {n_subjects} (too few to rely on)." if n_subjects < FEWEST else ""
     return (
         f"On the test set this threshold ({point.get('policy')}, chosen on "
         f"{point.get('chosen_on')}) took {accepted} of the pairs of two individuals for one, and "
-        f"{refused} of the pairs of one for two."
+        f"{refused} of the pairs of one for two.{few}"
     )
 
 

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from bodysounds.splitting.side_names import AUDIO_ENDING
 
+logger = logging.getLogger(__name__)
 
-def list_files(root: Path) -> list[PurePosixPath]:
+
+def list_files(root: Path, closed: list[str] | None = None) -> list[PurePosixPath]:
     """Return every file below a folder, relative to it, in the order of the names.
 
     Linked folders are walked, each once. Hidden files and what macOS leaves in archives
-    (`__MACOSX`, `._a.wav`) don't count.
+    (`__MACOSX`, `._a.wav`) don't count. Folders that cannot be read are passed over: their names
+    are appended to `closed`, or logged as a warning where none is given.
     """
+    refused: list[str] = []
     found: list[PurePosixPath] = []
     walked: set[tuple[int, int]] = set()
-    for folder, folders, names in os.walk(root, followlinks=True):
+    for folder, folders, names in os.walk(
+        root, onerror=lambda error: refused.append(str(error.filename)), followlinks=True
+    ):
         here = os.stat(folder)
         if (here.st_dev, here.st_ino) in walked:
             folders.clear()
@@ -26,6 +33,14 @@ def list_files(root: Path) -> list[PurePosixPath]:
         folders[:] = sorted(name for name in folders if _is_shown(name))
         relative = PurePosixPath(Path(folder).relative_to(root).as_posix())
         found += [relative / name for name in names if _is_shown(name)]
+    if closed is not None:
+        closed += refused
+    elif refused:
+        logger.warning(
+            "%d folders cannot be read and are passed over: %s",
+            len(refused),
+            ", ".join(refused[:5]),
+        )
     return sorted(found)
 
 

@@ -35,6 +35,7 @@ def about_verifier(
     record: Metrics,
     centred: bool,
     training: Metrics | None = None,
+    sample_rates: Mapping[str, float] | None = None,
 ) -> Metrics:
     """Return what a run knows of its verifier, as plain JSON values.
 
@@ -42,7 +43,8 @@ def about_verifier(
     parameters that decide a side's embedding); centred, whether the cohort's mean is taken off;
     cohort_top_k; threshold (the operating point: threshold, policy, options, chosen_on, its rates
     on dev and test with intervals, drift, and the same for every policy); calibration of ours, or
-    `why_not`; usable (min_s, silence_dbfs, clipped_share); limits, in sentences; headline; record.
+    `why_not`; usable (min_s, silence_dbfs, clipped_share); sample_rates, the share of train's
+    recordings by their rate in Hz; limits, in sentences; headline; record.
     """
     return {
         "task": task,
@@ -59,6 +61,7 @@ def about_verifier(
         "threshold": {k: v for k, v in operating_point.items() if k != "calibration"},
         "calibration": calibration[SYSTEM],
         "usable": params.usable,
+        "sample_rates": dict(sample_rates or {}),
         "limits": _limits(scoring, calibration[SYSTEM], training or {}),
         "headline": metrics["headline"],
         "record": record,
@@ -128,6 +131,9 @@ def _flaws(about: Metrics) -> Iterator[str]:
         if not _number(about["usable"].get(name)):
             yield f"usable.{name} must be a number, got {about['usable'].get(name)!r}"
     BundleParams(**{name: about["usable"][name] for name in USABLE})
+    for rate, share in about.get("sample_rates", {}).items():  # unknown of older bundles
+        if not (rate.isdecimal() and _number(share)):
+            yield f"sample_rates must be a share a rate in Hz, got {rate!r}: {share!r}"
     if not all(isinstance(one, str) for one in about["limits"]):
         yield f"limits must be sentences, got {about['limits']!r}"
     for name in ("encoder", *(["cohort"] if needs_cohort(about) else [])):

@@ -8,6 +8,7 @@ from typing import Any
 
 from bodysounds.reporting.class_words import rate_title
 from bodysounds.reporting.compare import headline_facts
+from bodysounds.reporting.headline import FEWEST
 from bodysounds.reporting.runs_on_disk import Run
 from bodysounds.reporting.words import interval, number, percent, points
 from bodysounds.types import Metrics
@@ -55,10 +56,20 @@ def shown(comparison: Metrics | None) -> dict[str, Any] | None:
 
 def rate_rows(comparison: Metrics) -> list[dict[str, str]]:
     """Return name, first, second, difference, interval and verdict of each rate, as text."""
-    return [_row(rate, comparison["common"]["unit"]) for rate in comparison["rates"]]
+    common, few = comparison["common"], _few(comparison["common"])
+    # false acceptances alone do not count same-subject pairs
+    return [
+        _row(rate, common["unit"], few=few and rate["name"] != "far")
+        for rate in comparison["rates"]
+    ]
 
 
-def _row(rate: Metrics, unit: str) -> dict[str, str]:
+def _few(common: Metrics) -> bool:
+    """Return whether the common same-subject pairs are of too few subjects to rely on."""
+    return common["unit"] == "pairs" and common.get("n_target_subjects", FEWEST) < FEWEST
+
+
+def _row(rate: Metrics, unit: str, few: bool) -> dict[str, str]:
     name = rate["name"]
     plain_number = name in NUMBERS
     show = number if plain_number else percent
@@ -70,7 +81,7 @@ def _row(rate: Metrics, unit: str) -> dict[str, str]:
         "second": show(rate["second"]),
         "difference": differ(rate["difference"]),
         "interval": f"{differ(ends[0])} to {differ(ends[1])}" if ends else "no interval",
-        "verdict": _verdict(rate),
+        "verdict": _verdict(rate, few),
     }
 
 
@@ -82,14 +93,16 @@ def _signed(value: float | None) -> str:
     return "n/a" if value is None else f"{value:+.3f}".replace("-", "−")  # noqa: RUF001
 
 
-def _verdict(rate: Metrics) -> str:
-    """Return which way a difference points, where its interval says so."""
+def _verdict(rate: Metrics, few: bool) -> str:
+    """Return which way a difference points, where its interval says so and can be relied on."""
     if rate["difference"] == 0 and rate["ci95"] in (None, [0, 0]):
         return "the same"
     if not rate["ci95"]:
         return ""
     if not rate["excludes_zero"]:
         return "not told apart"
+    if few:
+        return "too few subjects"
     return "better" if (rate["difference"] < 0) == (rate["name"] in LOWER) else "worse"
 
 
@@ -115,6 +128,8 @@ def common_told(comparison: Metrics) -> str:
         if unit == "clips"
         else f"{common['n_subjects']:,} resampled subjects"
     )
+    if _few(common):
+        behind += f", {common['n_target_subjects']} with same-subject pairs (too few to rely on)"
     both = f"the same {n:,} {unit}" if whole else f"the {n:,} {unit} that both rated"
     return (
         f"On {both}, paired: {comparison['level']:.0%} intervals of the differences from {behind}."

@@ -27,10 +27,10 @@ def operating_point(
     Targets across sessions choose it where dev has any, since that is how it will be used;
     otherwise all do. Returns policy, options, threshold, score, system, chosen_on, condition, prior
     (share of targets among the trials that chose), costs, level, calibration, and for `dev` and
-    `test` each rate with its interval over subjects (`_ci95`), n_target and n_nontarget; the rates
-    are None where a subset lacks known targets or non-targets. `drift` says at which threshold
-    FAR on dev would double. `policies` has the same for every policy. Raises ValueError where dev
-    has no target pair, naming dev.
+    `test` each rate with its interval over subjects (`_ci95`), n_target, n_nontarget and
+    n_target_subjects; the rates are None where a subset lacks known targets or non-targets. `drift`
+    says at which threshold FAR on dev would double. `policies` has the same for every policy.
+    Raises ValueError where dev has no target pair, naming dev.
     """
     joined = trial_table(scores, trials, sides, manifest, params.score)
     if params.score == "normalised" and SYSTEM not in joined.normalised:
@@ -106,7 +106,8 @@ def _rates(selection: Selection, threshold: float, params: ThresholdParams) -> M
         seed=params.seed,
         level=params.level,
     )
-    return entry | {"n_target": selection.n_target, "n_nontarget": selection.n_nontarget}
+    names = ("n_target", "n_nontarget", "n_target_subjects")
+    return entry | {name: selection.counts[name] for name in names}
 
 
 def decisions(

@@ -61,6 +61,11 @@ class Gallery:
         """How many references each subject has."""
         return {subject: len(own) for subject, own in self._kept.items()}
 
+    @property
+    def seconds(self) -> dict[str, float]:
+        """What the references of each subject last together."""
+        return {who: sum(lasts for _, lasts in own) for who, own in self._kept.items()}
+
     def __len__(self) -> int:
         """Number of subjects."""
         return len(self._kept)
@@ -130,8 +135,10 @@ def save_gallery(path: str | Path, gallery: Gallery, made_by: Mapping[str, Any])
     write_stored(Path(path).expanduser(), state, about)
 
 
-def load_gallery(path: str | Path, made_by: Mapping[str, Any], dim: int) -> Gallery:
-    """Return the gallery of a file that `save_gallery` wrote.
+def load_gallery(
+    path: str | Path, made_by: Mapping[str, Any] | None = None, dim: int | None = None
+) -> Gallery:
+    """Return the gallery of a file that `save_gallery` wrote; without `made_by` of any model.
 
     Raises ValueError that names the file where it is missing, cut short or no gallery, holds an id
     twice or numbers that are none, or was made by another encoder than `made_by` (by its sha256),
@@ -143,7 +150,8 @@ def load_gallery(path: str | Path, made_by: Mapping[str, Any], dim: int) -> Gall
     state, about = read_stored(path, AGAIN)
     if about.get("format") != FORMAT:
         raise ValueError(f"{path} has the format {about.get('format')!r}, not {FORMAT!r}: {AGAIN}")
-    _check_maker(path, about.get("made_by"), made_by)
+    if made_by is not None:
+        _check_maker(path, about.get("made_by"), made_by)
     try:
         return _gallery(state, about, dim)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -169,9 +177,13 @@ def _check_maker(path: Path, told: Any, made_by: Mapping[str, Any]) -> None:
         )
 
 
-def _gallery(state: Mapping[str, torch.Tensor], about: Mapping[str, Any], dim: int) -> Gallery:
+def _gallery(
+    state: Mapping[str, torch.Tensor], about: Mapping[str, Any], dim: int | None
+) -> Gallery:
     ids, counts = about["ids"], about["counts"]
     embeddings, seconds = state["embeddings"].numpy(), state["seconds"].numpy()
+    if dim is None:
+        dim = embeddings.shape[-1] if embeddings.ndim else 0
     names = [checked_id(one) for one in ids]
     if len(set(names)) < len(names):
         raise ValueError(f"the id {Counter(names).most_common(1)[0][0]!r} stands there twice")

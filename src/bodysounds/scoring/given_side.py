@@ -35,6 +35,8 @@ Side: TypeAlias = Recording | Sequence[Recording]
 
 EDGE_S = 1.0
 """More than the filter that converts rates reaches."""
+RARE = 0.05
+"""Of a rate of fewer recordings of train error rates say little."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,7 @@ def given_side(
     heard_rate: int,
     limits: Mapping[str, float],
     longest_s: float = 3600.0,
+    learnt_rates: Mapping[str, float] | None = None,
 ) -> GivenSide:
     """Return a side, heard at `heard_rate` Hz: channels averaged, rates converted, 16 bit.
 
@@ -71,6 +74,9 @@ def given_side(
         min_s (of all recordings together), silence_dbfs and clipped_share (of each one).
     longest_s : float
         What lies behind so many seconds of the side is not heard, and not judged.
+    learnt_rates : mapping, optional
+        Share of the recordings that taught the model by their rate in Hz; of rates that it has
+        hardly learnt from a warning tells.
 
     Raises ValueError for what is no audio, is cut short or holds NaN, for an array without its
     rate, and for an empty list.
@@ -83,7 +89,9 @@ def given_side(
     for number, recording in enumerate(recordings, start=1):
         given, known = recording if isinstance(recording, tuple) else (recording, sample_rate)
         samples, rate = _samples(given, known)
-        warn_of_rate(rate, heard_rate)
+        share = (learnt_rates or {}).get(str(rate), 0.0)
+        if share < RARE:
+            warn_of_rate(rate, heard_rate, share if learnt_rates else None)
         seconds += len(samples) / rate
         if left <= 0:
             continue
@@ -119,13 +127,19 @@ def joined(sides: Sequence[GivenSide]) -> tuple[Packed, SideTable]:
 
 
 @cache
-def warn_of_rate(rate: int, heard_rate: int) -> None:
-    """Warn, once of each, of a rate (Hz) below the model's: what is missing there nobody tested."""
+def warn_of_rate(rate: int, heard_rate: int, share: float | None = None) -> None:
+    """Warn, once of each, of a rate (Hz) below the model's: what is missing there nobody tested.
+
+    `share` is that of the recordings of this rate among those that taught it, where it is known.
+    """
     if rate < heard_rate:
         log.warning(
-            "a recording of %d Hz holds nothing above %d Hz, and the model hears up to %d Hz: "
-            "unless its own recordings were such, its error rates need not hold",
+            "a recording of %d Hz holds nothing above %d Hz, and the model hears up to %d Hz: %s",
             rate, rate // 2, heard_rate // 2,
+            "unless its own recordings were such, its error rates need not hold"
+            if share is None
+            else f"{share:.1%} of the recordings that taught it were such, so its error rates need "
+            "not hold",
         )  # fmt: skip
 
 

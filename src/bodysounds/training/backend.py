@@ -91,12 +91,12 @@ def with_backend(
         body.set_projection(part, scatters[part].mean, matrix, choice.shares[part])
     about = {"shrinkages": choice.shrinkages, "shares": choice.shares, "dev_eer": choice.dev_eer}
     log.info(
-        "backend: %s; dev EER %.4f%s",
+        "backend: %s; dev EER %.1f%%%s",
         ", ".join(
             f"{part} share {choice.shares[part]:g}, shrinkage {choice.shrinkages[part]:g}"
             for part in matrices
         ),
-        choice.dev_eer,
+        100 * choice.dev_eer,
         " of the encoder that dev chose" if isinstance(dev, BackendChoice) else "",
     )
     rated = {"dev_eer": choice.dev_eer, "dev_auc": choice.dev_auc}

@@ -66,8 +66,9 @@ def choose(run: Training, state: State) -> Choice:
     better = (mean.dev_eer, -mean.dev_auc) < (single.dev_eer, -single.dev_auc)
     taken = mean if better or run.params.average_best is True else single
     log.info(
-        "dev EER %.4f of the best epoch, %.4f of the mean of %d: %s is handed over",
-        single.dev_eer, mean.dev_eer, len(state.kept), "the mean" if taken is mean else "the best",
+        "dev EER %.1f%% of the best epoch, %.1f%% of the mean of %d: %s is handed over",
+        100 * single.dev_eer, 100 * mean.dev_eer, len(state.kept),
+        "the mean" if taken is mean else "the best",
     )  # fmt: skip
     return taken
 

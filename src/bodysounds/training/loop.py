@@ -97,13 +97,11 @@ def judged(run: Training, state: State, epochs: int) -> dict[str, float]:
         "seconds": state.seconds,
         "items_per_second": state.items / state.seconds,
     }
-    told = [
-        f"{words} {row[name]:.4f}"
-        for words, name in (
-            ("loss", "loss"), ("validation loss", "validation_loss"), ("dev EER", "dev_eer"),
-        )
-        if name in row
-    ]  # fmt: skip
+    told = [f"loss {row['loss']:.4f}"]
+    if "validation_loss" in row:
+        told.append(f"validation loss {row['validation_loss']:.4f}")
+    if "dev_eer" in row:
+        told.append(f"dev EER {row['dev_eer']:.1%}")
     log.info(
         "epoch %d of %d: %s, %.0f crops a second, %.1f%% of the time waiting for samples",
         row["epoch"], epochs, ", ".join(told), row["items_per_second"],

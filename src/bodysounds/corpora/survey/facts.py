@@ -11,7 +11,7 @@ import pandas as pd
 
 from bodysounds.corpora.base import some
 from bodysounds.corpora.probe import CLIPPED_SHARE
-from bodysounds.corpora.survey.files import DECODED, choose, look_at
+from bodysounds.corpora.survey.files import DECODED, choose, look_at, size_of
 from bodysounds.params import IngestParams
 from bodysounds.types import Metrics, Table
 
@@ -82,7 +82,7 @@ def survey(
 
 def _affordable(root: Path, paths: Sequence[str]) -> int:
     """Return how many files of their mean size are `DECODED_BYTES` together."""
-    sizes = [(root / path).stat().st_size for path in paths if (root / path).is_file()]
+    sizes = [size for path in paths if (size := size_of(root / path)) >= 0]
     return int(DECODED_BYTES // (np.mean(sizes) + 1)) if sizes else 1
 
 

@@ -66,7 +66,7 @@ def look_at(
     those `decoded` are read in full, those `described` have a row of descriptors (recording_id is
     the path) of their first 15 s. In threads, with progress.
     """
-    sizes = [_size(root / path) for path in paths]
+    sizes = [size_of(root / path) for path in paths]
     alike = pd.Series(sizes).duplicated(keep=False).to_numpy()
     items = list(zip(paths, alike.tolist(), decoded, described, strict=True))
 
@@ -100,7 +100,7 @@ def look(
             return _of_header(header, path, params)._replace(sha256=digest)
         samples, rate = decode_samples(data, path)
     except AudioError as error:
-        fault = "broken" if (root / path).exists() else "missing"
+        fault = "broken" if size_of(root / path) >= 0 else "missing"
         return Looked(np.nan, 0, 0, digest, fault, str(error), np.nan, np.nan)
     peak = peak_of(samples)
     full = 32767 if samples.dtype == np.int16 else FULL_SCALE
@@ -126,10 +126,11 @@ def _sound(samples: Int16s | Float32s, rate: int) -> str:
     return hashlib.sha256(f"{rate} {plain.shape} ".encode() + plain.tobytes()).hexdigest()
 
 
-def _size(path: Path) -> int:
+def size_of(path: Path) -> int:
+    """Return the bytes of a file, -1 where it is not there or its folder is closed."""
     try:
         return path.stat().st_size
-    except OSError:
+    except (OSError, ValueError):
         return -1
 
 

@@ -10,17 +10,25 @@ from typing import Any
 import numpy as np
 
 from bodysounds.corpora.base import some
+from bodysounds.corpora.survey.dealt import (
+    ENOUGH,
+    FEWEST,
+    LEAST_TRAIN,
+    SHARES,
+    compared,
+    dealt_by,
+    enough_with,
+    grade,
+    paired,
+    targets,
+)  # fmt: skip
 from bodysounds.corpora.survey.interval import interval_facts
 from bodysounds.params import SplitParams
-from bodysounds.splitting.subsets import make_subsets
-from bodysounds.types import Ints, Metrics, Table
+from bodysounds.types import Metrics, Table
 
 TASKS = (
     "cry_verification", "speaker_verification", "speaker_identification", "cry_scream_ensemble",
 )  # fmt: skip
-SHARES = (0.2, 0.25, 0.3, 0.35)
-LEAST_TESTED, ENOUGH = 5, 10.0
-LEAST_TRAIN = 0.4
 LEAST_SOURCES = 7
 """Of each class: train sources for three folds, and some for dev and test."""
 INFANTS = ("baby", "babies", "infant", "newborn", "neonat", "cry", "cries", "child", "nicu")
@@ -54,7 +62,9 @@ def verification(manifest: Table) -> Fit:
     """Return whether subjects can be dealt into train, dev and test so that each has pairs.
 
     `facts` has the split (dev_share, test_share, seed: the defaults where these will do), who is in
-    each subset ({subset: {"subjects", "with_two"}}), and the interval to expect (`interval_facts`).
+    each subset ({subset: {"subjects", "with_two"}}), how many have same-subject pairs (paired: dev,
+    test and all), a split of `FEWEST` of them in dev and in test where the first has fewer
+    (enough_with, None for none), and the interval to expect (`interval_facts`).
     """
     known = manifest[manifest["subject_id"].notna()]
     sizes = known.groupby("subject_id").size()
@@ -77,15 +87,15 @@ def verification(manifest: Table) -> Fit:
             test_share=0.0 if "test" in given else share,
         )
         try:
-            dealt = _dealt(known, params)
+            dealt = dealt_by(known, params)
         except ValueError as error:  # a given split that contradicts itself
             return Fit(False, str(error), {})
-        grade = _grade(dealt)
+        graded = grade(dealt)
         if best and dealt["train"]["subjects"] < LEAST_TRAIN * len(sizes):
             continue  # what remains would teach too little
-        if grade and (best is None or grade > best[0]):
-            best = grade, params, dealt
-        if grade == ENOUGH:
+        if graded and (best is None or graded > best[0]):
+            best = graded, params, dealt
+        if graded == ENOUGH:
             break
     if best is None:
         return Fit(
@@ -96,64 +106,16 @@ def verification(manifest: Table) -> Fit:
         )
     _, params, dealt = best
     tested = known[known["subject_id"].isin(dealt["test"]["named"])]
-    counts, apart = _compared(tested)
+    counts, apart = compared(tested)
     share = len(counts) / len(sizes)
     split = {"seed": params.seed, "dev_share": params.dev_share, "test_share": params.test_share}
     subsets = {name: {k: v for k, v in one.items() if k != "named"} for name, one in dealt.items()}
-    facts = {"split": split, "subsets": subsets, "across_sessions": apart,
+    behind = {**paired(known, dealt), "all": targets(known)}
+    few = min(behind["dev"], behind["test"]) < FEWEST
+    facts = {"split": split, "subsets": subsets, "across_sessions": apart, "paired": behind,
+             "enough_with": enough_with(known, given, behind["all"]) if few else None,
              "interval": interval_facts(counts, share)}  # fmt: skip
-    few = dealt["test"]["with_two"] < LEAST_TESTED
-    why = f"only {dealt['test']['with_two']} test subjects have two recordings" if few else ""
-    return Fit(True, why, facts)
-
-
-def _compared(tested: Table) -> tuple[Ints, bool]:
-    """Return recordings of each test subject, and whether only those of several sessions count.
-
-    Where sessions or times are known and somebody has two, the headline is of pairs across
-    sessions: whoever has one is no target then, and counts as one recording.
-    """
-    ordered = tested.sort_values(["subject_id", "recorded_at"])
-    own = ordered.groupby("subject_id")
-    times = ordered["recorded_at"]
-    # as splitting.pairs.session_condition: names tell, else times
-    by_time = (own["recorded_at"].diff() >= SplitParams().session_gap_s).groupby(
-        ordered["subject_id"]
-    )
-    sessions = own["session_id"].nunique()
-    if tested["session_id"].isna().all() and times.notna().any():
-        sessions = by_time.sum() + 1
-    sizes = own.size()
-    apart = bool((sessions >= 2).any())
-    counts = sizes.where(sessions >= 2, 1) if apart else sizes
-    return counts.to_numpy(np.int64), apart
-
-
-def _dealt(known: Table, params: SplitParams) -> Metrics:
-    subset = known["recording_id"].map(
-        make_subsets(known, params).set_index("recording_id")["subset"]
-    )
-    found = {}
-    for name in ("train", "dev", "test"):
-        sizes = known[subset == name].groupby("subject_id").size()
-        groups = known.loc[subset == name, "group_id"].nunique()
-        found[name] = {
-            "subjects": len(sizes), "with_two": int((sizes >= 2).sum()), "groups": int(groups),
-            "named": sizes.index.tolist(),
-        }  # fmt: skip
-    return found
-
-
-def _grade(dealt: Metrics) -> float:
-    """Return 0 for a split without pairs, `ENOUGH` for one of intervals, between for others."""
-    train, dev, test = (dealt[name] for name in ("train", "dev", "test"))
-    if train["subjects"] < 2 or any(
-        one["groups"] < 2 or one["with_two"] < 1 for one in (dev, test)
-    ):
-        return 0.0
-    if dev["with_two"] >= 2 and test["with_two"] >= LEAST_TESTED:
-        return ENOUGH
-    return float(min(test["with_two"], LEAST_TESTED - 1) + 0.5 * (dev["with_two"] >= 2))
+    return Fit(True, "with too few subjects to rely on" if few else "", facts)
 
 
 def identification(manifest: Table) -> Fit:
@@ -171,8 +133,9 @@ def identification(manifest: Table) -> Fit:
     if not apart:
         return Fit(
             True,
-            "no sessions are known, so recordings are dealt one by one, and the room may be what "
-            "is recognised",
+            "no sessions are named"
+            + " (times alone hold none out)" * bool(known["recorded_at"].notna().any())
+            + ", so recordings are dealt one by one, and the room may be what is recognised",
             facts,
         )
     return Fit(True, "", facts)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
 from bodysounds.corpora import cry_scream
-from bodysounds.corpora.base import Corpus, recordings_table
+from bodysounds.corpora.base import Corpus, recordings_table, some
 from bodysounds.corpora.files import audio_only, list_files
 from bodysounds.corpora.registry import list_recordings
 from bodysounds.corpora.survey.guess import SURE, Guess, guess_layout, near, taken_for
@@ -18,7 +18,7 @@ from bodysounds.corpora.survey.metadata import metadata, recordings_of
 from bodysounds.corpora.survey.paths import path_columns, pattern_columns
 from bodysounds.corpora.survey.published import Published, published_layout
 from bodysounds.corpora.survey.roles import other_roles
-from bodysounds.corpora.survey.tables import Found, find_table
+from bodysounds.corpora.survey.tables import Found, find_table, table_notes
 from bodysounds.corpora.table import TABLE, read_table
 from bodysounds.types import Table
 
@@ -72,7 +72,21 @@ def understand(root: Path, pattern: str | None, chosen: Mapping[str, str]) -> La
     """
     if not root.is_dir():
         raise ValueError(f"{root} is no folder: name the one that holds the recordings")
-    files = list_files(root)
+    closed: list[str] = []
+    files = list_files(root, closed)
+    told = f"{len(closed)} folders cannot be read ({some(closed)}): check their rights"
+    try:
+        layout = _understood(root, files, pattern, chosen)
+    except ValueError as error:
+        if closed:
+            raise ValueError(f"{error}; {told}") from error
+        raise
+    return replace(layout, notes=[*layout.notes, told]) if closed else layout
+
+
+def _understood(
+    root: Path, files: Sequence[PurePosixPath], pattern: str | None, chosen: Mapping[str, str]
+) -> Layout:
     audio = audio_only(files)
     # its table may name recordings elsewhere
     guessed = pattern is None and not chosen
@@ -152,7 +166,7 @@ def _settled(
                       if role not in roles}  # fmt: skip
             reasons = [reason for reason in guess.reasons if reason not in unread]
             said = f"the table {TABLE} serves as it is: {'; '.join(reasons)}"
-            notes = _table_notes(found, audio)
+            notes = table_notes(found, audio)
             return Layout(
                 said, guess.confidence, [], recordings, None, roles, None, notes, TABLE, words
             )
@@ -162,7 +176,7 @@ def _settled(
     said = "; ".join(guess.reasons)
     if found is not None:
         said = f"the table {found.path} names the files in {found.file_column!r}; {said}"
-        notes = [*filter(None, [why_not]), *_table_notes(found, audio), *notes]
+        notes = [*filter(None, [why_not]), *table_notes(found, audio), *notes]
     else:
         notes = [*passed, *notes]
     recordings = recordings_of(table)
@@ -198,28 +212,6 @@ def _as_it_is(
         if torn > 1 or not {"dev", "test"} <= sides:
             return "its split lacks dev or test, or has somebody in several"
     return roles, listing.recordings
-
-
-def _table_notes(found: Found, audio: Sequence[PurePosixPath]) -> list[str]:
-    notes = []
-    if found.read_as:
-        notes.append(
-            f"{found.path} is no UTF-8 and is read as {found.read_as}: look at its accents"
-        )
-    if found.n_named < len(audio):
-        notes.append(
-            f"{len(audio) - found.n_named:,} of {len(audio):,} recordings stand in no row of "
-            f"{found.path}"
-        )
-    if found.n_missing:
-        notes.append(f"{found.n_missing:,} rows of {found.path} name files that are not there")
-    if found.n_repeated:
-        notes.append(
-            f"{found.n_repeated:,} rows of {found.path} name a recording again: the first row of "
-            "each counts"
-            + (f", and {found.n_contrary:,} say something else" if found.n_contrary else "")
-        )
-    return notes
 
 
 def _published(root: Path, published: Published, audio: Sequence[PurePosixPath]) -> Layout:

@@ -11,6 +11,7 @@ from typing import Any
 
 from bodysounds.corpora import cry_scream
 from bodysounds.corpora.base import some
+from bodysounds.corpora.survey.dealt import split_params
 from bodysounds.corpora.survey.environment import (
     MANY_PAIRS,
     catalog_text,
@@ -149,7 +150,23 @@ def _published(base: Mapping[str, Any], folder: Path, layout: Layout, task: str 
     published = layout.published
     assert published is not None
     chosen = task or published.tasks[0]
-    values = {"raw": str(folder), **published.params}
+    kind = kind_of_task(chosen)
+    params: dict[str, Any] = dict(published.params)
+    if published.lists and kind != "verification":
+        params.pop("trials", None)
+    elif published.without_list:
+        fit = base["fits"][kind]
+        file = next(iter(published.lists.values()))
+        base["notes"].append(
+            f"no published list of trials lies here: put {file} into the folder to be compared "
+            "with others, or give any list with --params trials=/path/to/list; without one, "
+            "subjects are dealt into train, dev and test, and pairs are made of them"
+        )
+        if not fit.works:
+            done = [f"{chosen} cannot run without a list of trials: {fit.why}"]
+            return Plan(**base, task=chosen, written=[], command=None, done=done)
+        params |= split_params(chosen, fit.facts["split"])
+    values = {"raw": str(folder), **params}
     given = ",".join(f"{name}={value}" for name, value in values.items())
     command = f"kedro run --env={published.environment} --pipelines={chosen}"
     command += f" --params {shlex.quote(given)}"

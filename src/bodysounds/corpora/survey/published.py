@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from bodysounds.corpora import cry_scream, cryceleb, donateacry, emogator
 from bodysounds.corpora._icbhi_names import parse_name
+from bodysounds.corpora._voxceleb_lists import LISTS
 from bodysounds.corpora._zalo_folders import AGE, read_name
 from bodysounds.corpora.csvs import read_csv
 from bodysounds.corpora.table import TABLE
 
+NO_LIST = "null"
 LEAST_SHARE = 0.8
 """A layout is recognised where so many of the recordings have its names."""
 
@@ -29,6 +31,14 @@ class Published:
     options: Mapping[str, Any] = field(default_factory=dict)
     params: Mapping[str, str] = field(default_factory=dict)
     """For --params, beside raw."""
+    lists: Mapping[str, str] = field(default_factory=dict)
+    """Trial lists: what `trials` calls each and its file, first the one that the environment asks
+    for."""
+
+    @property
+    def without_list(self) -> bool:
+        """Whether it has lists, and none of them is there: subjects must be dealt."""
+        return self.params.get("trials") == NO_LIST
 
 
 _SPEECH = ("speaker_verification", "speaker_identification")
@@ -44,6 +54,7 @@ ICBHI = Published(
 VOXCELEB = Published(
     "VoxCeleb", "voxceleb", "voxceleb", _SPEECH,
     "files lie in id10270/<video of 11 characters>/",
+    lists={"O-cleaned": LISTS["O-cleaned"], **LISTS},
 )  # fmt: skip
 ZALO = Published(
     "Zalo 2020", "zalo", "zalo", ("speaker_verification",),
@@ -91,7 +102,15 @@ def published_layout(
             SOUNDS: set(cry_scream.LABELS)
             <= {part.lower() for path in audio for part in path.parts[:-1]},
         }
-    return next((layout for layout, fits in said.items() if fits), None)
+    found = next((layout for layout, fits in said.items() if fits), None)
+    return _with_trials(found, names) if found and found.lists else found
+
+
+def _with_trials(layout: Published, names: Collection[str]) -> Published:
+    """Return the layout with `trials` for --params where the environment's list is not there."""
+    asked = next(iter(layout.lists))
+    there = next((name for name, file in layout.lists.items() if file in names), NO_LIST)
+    return layout if there == asked else replace(layout, params={**layout.params, "trials": there})
 
 
 def _has(path: Path, columns: Sequence[str], labels: Sequence[str] = ()) -> bool:

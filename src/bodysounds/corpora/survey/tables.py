@@ -176,3 +176,26 @@ def _place(places: Mapping[str, int], cell: str) -> int | None:
         names += ["/".join(parts[k:]) for k in range(1, len(parts))]
     names += [AUDIO_ENDING.sub("", name) for name in names]
     return next((places[name] for name in names if name in places), None)
+
+
+def table_notes(found: Found, audio: Sequence[PurePosixPath]) -> list[str]:
+    """Return in words what of a table does not fit the recordings."""
+    notes = []
+    if found.read_as:
+        notes.append(
+            f"{found.path} is no UTF-8 and is read as {found.read_as}: look at its accents"
+        )
+    if found.n_named < len(audio):
+        notes.append(
+            f"{len(audio) - found.n_named:,} of {len(audio):,} recordings stand in no row of "
+            f"{found.path}"
+        )
+    if found.n_missing:
+        notes.append(f"{found.n_missing:,} rows of {found.path} name files that are not there")
+    if found.n_repeated:
+        notes.append(
+            f"{found.n_repeated:,} rows of {found.path} name a recording again: the first row of "
+            "each counts"
+            + (f", and {found.n_contrary:,} say something else" if found.n_contrary else "")
+        )
+    return notes

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
+from bodysounds.corpora.survey.dealt import FEWEST, split_params
 from bodysounds.corpora.survey.fit import Fit
 from bodysounds.corpora.survey.guess import Guess
 from bodysounds.corpora.survey.shortcuts import sentences
@@ -40,7 +42,9 @@ def facts_text(facts: Metrics) -> str:
         )
     rows.append(("sample rates", _counted(facts["sample_rates"], " Hz")))
     rows.append(("formats", _counted(facts["codecs"])))
-    rows.append(("channels", _counted(facts["channels"])))
+    mixed = any(int(n) > 1 for n in facts["channels"])
+    told = "; they are mixed to one: where each is somebody else's, part them first" * mixed
+    rows.append(("channels", _counted(facts["channels"]) + told))
     alone = [f"{one['subject']}: {one['value']}{UNITS[one['what']]}" for one in facts["alone"]]
     if alone:
         rows.append(("nobody else has", ", ".join(alone)))
@@ -88,7 +92,10 @@ def _subjects(facts: Metrics) -> str:
 
 def _sessions(facts: Metrics) -> str:
     if not facts["sessions"] and facts["recorded"]:
-        return "not named; times are known, and recordings under an hour apart count as one session"
+        return (
+            "not named; times are known: to verification, recordings under an hour apart are of "
+            "one session"
+        )
     if not facts["sessions"]:
         return "not known: nothing in names or table says which recordings were made at once"
     return (
@@ -142,8 +149,8 @@ def shortcuts_text(of_subjects: Metrics, of_labels: Metrics, facts: Metrics) -> 
     return "\n".join([*(f"  {sentence}" for sentence in told), behind + ")"])
 
 
-def fit_text(found: Mapping[str, Fit]) -> str:
-    """Return which tasks the recordings serve, and what to expect of them."""
+def fit_text(found: Mapping[str, Fit], task: str = "speaker_verification") -> str:
+    """Return which tasks the recordings serve, and what to expect of them; `task` would be run."""
     lines = []
     for name, fit in found.items():
         lines.append(f"  {name:<16}{'yes' if fit.works else 'no'}{': ' * bool(fit.why)}{fit.why}")
@@ -155,7 +162,31 @@ def fit_text(found: Mapping[str, Fit]) -> str:
         )
         lines.append(f"  the split would be: {dealt}")
         lines += interval_lines(facts["interval"], facts["across_sessions"])
+        lines += _few(facts, task)
     return "\n".join(lines)
+
+
+def _few(facts: Mapping[str, Any], task: str) -> list[str]:
+    """Return what few subjects with same-subject pairs leave in doubt, and what helps; or none."""
+    paired = facts["paired"]
+    what = "pairs of two sessions" if facts["across_sessions"] else "pairs of two recordings"
+    few = {name: paired[name] for name in ("dev", "test") if paired[name] < FEWEST}
+    if not few:
+        return []
+    doubt = {"dev": "the threshold", "test": "the error rates and their interval"}
+    told = " and ".join(f"{n} in {name} ({doubt[name]})" for name, n in few.items())
+    task = task if task.endswith("_verification") else "speaker_verification"
+    ways, shares = [], facts["enough_with"]
+    if shares:
+        params = ",".join(f"{name}={value}" for name, value in split_params(task, shares).items())
+        ways.append(f"--params {params}, which has {FEWEST} or more in each")
+    if paired["all"] >= FEWEST:
+        ways.append(f"--pipelines={task}_folds, which tests every subject once")
+    ways.append(f"more subjects with {what}: {paired['all']} have them")
+    return [
+        f"  do not rely on fewer than {FEWEST} subjects with {what}: {told}",
+        f"  what helps: {'; or '.join(ways)}",
+    ]
 
 
 def interval_lines(interval: Metrics, across: bool = False) -> list[str]:

@@ -42,5 +42,20 @@ def bundle_up(
         record | {"data": data_hashes(manifest)},
         centred=centred and cohort is not None,
         training=encoder.training,
+        sample_rates=sample_rates(encoder, manifest, subsets),
     )  # fmt: skip
     return VerifierBundle(encoder, about, cohort, model_card)
+
+
+def sample_rates(encoder: Encoder, manifest: Table, subsets: Table) -> dict[str, float]:
+    """Return the share of the recordings of train by their rate in Hz.
+
+    Of those that the encoder has heard: one that exists may have been taught by other recordings.
+    """
+    from bodysounds.models.heard import DIGITS
+
+    train = subsets.loc[subsets["subset"] == "train", "recording_id"]
+    heard = manifest["sha256"].str[:DIGITS].isin(encoder.training.get("heard", ()))
+    own = manifest.loc[heard & manifest["recording_id"].isin(train), "sample_rate"]
+    shares = own.value_counts(normalize=True).sort_index()
+    return {str(rate): float(share) for rate, share in shares.items()}
