@@ -123,3 +123,10 @@ def test_without_an_output_the_exit_code_is_there(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("sys.stdout", None)
     say("nobody hears")
     say_json({})
+
+
+def test_a_line_is_there_as_soon_as_it_is_said() -> None:
+    """Through a pipe too, whatever ends the process after it."""
+    code = "import os; from bodysounds.commands.shared import say_json; say_json([1]); os._exit(0)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    assert done.stdout.split() == [b"[1]"]

@@ -62,11 +62,12 @@ def test_each_recording_is_heard_once_and_each_pair_scored(
 ) -> None:  # fmt: skip
     pairs, out = listed(folder, all_pairs()), tmp_path / "new" / "scores.csv"
     heard: list[Any] = []
+    alone: list[Any] = []
     hear, hear_each = Verifier.hear, Verifier.hear_each
 
     def counted(self: Verifier, side: Any, **options: Any) -> Any:
         if isinstance(side, list):
-            heard.append(tuple(side))
+            alone.append(side)
         return hear(self, side, **options)
 
     def each_counted(self: Verifier, sides: Any) -> Any:
@@ -79,6 +80,7 @@ def test_each_recording_is_heard_once_and_each_pair_scored(
     assert call("verify", "--pairs", pairs, "--out", out, "--model", model, "--json") == 0
     said = json.loads(capsys.readouterr().out)
     assert len(heard) == len(set(heard)) == 12
+    assert alone == []
     monkeypatch.undo()
 
     found = pd.read_csv(out, dtype={"note": str})
@@ -87,11 +89,11 @@ def test_each_recording_is_heard_once_and_each_pair_scored(
     names = pd.unique(found[["enrol", "test"]].to_numpy().ravel())
     sides = dict(zip(names, own.hear_each(folder / name for name in names), strict=True))
     for row in found.iloc[[0, 5, 17, 35]].itertuples():
-        alone = own.verify(sides[row.enrol], sides[row.test])
-        assert row.score == pytest.approx(alone.score, abs=1e-9)
-        assert row.probability == pytest.approx(alone.probability, abs=1e-9)
-        assert row.llr == pytest.approx(alone.llr, abs=1e-9)
-        assert bool(row.same) is alone.same
+        pair = own.verify(sides[row.enrol], sides[row.test])
+        assert row.score == pytest.approx(pair.score, abs=1e-9)
+        assert row.probability == pytest.approx(pair.probability, abs=1e-9)
+        assert row.llr == pytest.approx(pair.llr, abs=1e-9)
+        assert bool(row.same) is pair.same
     accepted = found["score"] >= 0.97
     (tn, fp), (fn, tp) = confusion_matrix(found["target"], accepted)
     assert 0 < accepted.sum() < len(found)

@@ -156,7 +156,10 @@ def test_a_loose_start_takes_what_matches_and_lists_the_rest(
     other = train_encoder(*corpus, replace(still, seed=5))[0]
     loose = replace(still, dim=8, front_end="kaldi", init_strict=False)
     with caplog.at_level(logging.INFO):
-        moved = train_encoder(*corpus, loose, other)[0]
+        moved, _, history = train_encoder(*corpus, loose, other)
+    row = history.iloc[0]  # as the bar beside it and the report: in per cent
+    assert f"epoch 1 of 1: loss {row['loss']:.4f}, " in caplog.text
+    assert f", dev EER {100 * row['dev_eer']:.1f}%, " in caplog.text
     started = moved.training["init"]
     assert "its weights are loaded all the same" in caplog.text
     assert [words.split(":")[0] for words in started["skipped"]] == [

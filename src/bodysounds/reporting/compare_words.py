@@ -66,7 +66,7 @@ def rate_rows(comparison: Metrics) -> list[dict[str, str]]:
 
 def _few(common: Metrics) -> bool:
     """Return whether the common same-subject pairs are of too few subjects to rely on."""
-    return common["unit"] == "pairs" and common.get("n_target_subjects", FEWEST) < FEWEST
+    return bool(common["unit"] == "pairs" and common.get("n_target_subjects", FEWEST) < FEWEST)
 
 
 def _row(rate: Metrics, unit: str, few: bool) -> dict[str, str]:

@@ -152,6 +152,13 @@ def _published(base: Mapping[str, Any], folder: Path, layout: Layout, task: str 
     chosen = task or published.tasks[0]
     kind = kind_of_task(chosen)
     params: dict[str, Any] = dict(published.params)
+    assert layout.recordings is not None
+    if published.unsplit and layout.recordings["subset_hint"].isna().all():
+        params |= published.unsplit
+        base["notes"].append(
+            f"no file here has the split of {published.name}: the run deals train and test itself, "
+            "so its results are not comparable with published ones"
+        )
     if published.lists and kind != "verification":
         params.pop("trials", None)
     elif published.without_list:

@@ -31,6 +31,8 @@ class Published:
     options: Mapping[str, Any] = field(default_factory=dict)
     params: Mapping[str, str] = field(default_factory=dict)
     """For --params, beside raw."""
+    unsplit: Mapping[str, str] = field(default_factory=dict)
+    """For --params where the folder has not the corpus's own split."""
     lists: Mapping[str, str] = field(default_factory=dict)
     """Trial lists: what `trials` calls each and its file, first the one that the environment asks
     for."""
@@ -49,7 +51,7 @@ CRYCELEB = Published(
 )  # fmt: skip
 ICBHI = Published(
     "ICBHI 2017", "icbhi", "icbhi", ("respiratory_scl",),
-    "files are named patient_index_location_mode_device",
+    "files are named patient_index_location_mode_device", unsplit={"protocol": "patients"},
 )  # fmt: skip
 VOXCELEB = Published(
     "VoxCeleb", "voxceleb", "voxceleb", _SPEECH,

@@ -169,7 +169,7 @@ def fit_text(found: Mapping[str, Fit], task: str = "speaker_verification") -> st
 def _few(facts: Mapping[str, Any], task: str) -> list[str]:
     """Return what few subjects with same-subject pairs leave in doubt, and what helps; or none."""
     paired = facts["paired"]
-    what = "pairs of two sessions" if facts["across_sessions"] else "pairs of two recordings"
+    what = "two sessions" if facts["across_sessions"] else "two recordings"
     few = {name: paired[name] for name in ("dev", "test") if paired[name] < FEWEST}
     if not few:
         return []
@@ -184,7 +184,7 @@ def _few(facts: Mapping[str, Any], task: str) -> list[str]:
         ways.append(f"--pipelines={task}_folds, which tests every subject once")
     ways.append(f"more subjects with {what}: {paired['all']} have them")
     return [
-        f"  do not rely on fewer than {FEWEST} subjects with {what}: {told}",
+        f"  do not rely on fewer than {FEWEST} subjects with same-subject pairs: {told}",
         f"  what helps: {'; or '.join(ways)}",
     ]
 
