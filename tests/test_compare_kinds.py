@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import PROJECT
 from kedro.config import OmegaConfigLoader
 from kedro.io import DataCatalog, Version
 from test_compare import pairs, verification
@@ -129,7 +130,7 @@ def test_a_record_that_cannot_be_read_stops_nobody(tmp_path: Path) -> None:
 
 
 def test_each_pipeline_reads_the_entry_of_its_kind() -> None:
-    loader = OmegaConfigLoader("conf", base_env="base", default_run_env="test")
+    loader = OmegaConfigLoader(str(PROJECT / "conf"), base_env="base", default_run_env="test")
     catalog = DataCatalog.from_config(loader["catalog"])
     found = 0
     for name, pipeline in register_pipelines().items():

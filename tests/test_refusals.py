@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import pickle
 from pathlib import Path
@@ -59,3 +60,15 @@ def test_lines_are_whole_where_no_terminal_is_written_to(
         (line,) = said.splitlines()
         assert line.startswith("[")
         assert line.endswith(f" WARNING  {path} is there")
+
+
+def test_a_plain_line_goes_where_richs_would_have_gone() -> None:
+    file = io.TextIOWrapper(io.BytesIO(), encoding="cp1252", newline="\n")
+    replaced = RichHandler(console=Console(file=file, width=80), level=logging.WARNING)
+    root = logging.Logger("root")
+    root.addHandler(PlainHandler(replaced))
+    root.info("nobody asked")
+    root.warning("1 → 2")
+    assert isinstance(file.buffer, io.BytesIO)
+    (line,) = file.buffer.getvalue().decode("cp1252").splitlines()
+    assert line.endswith(r"WARNING  1 \u2192 2")

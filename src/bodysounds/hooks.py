@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -44,17 +43,23 @@ class Context(KedroContext):
 
 
 class PlainHandler(logging.Handler):
-    """One whole line a record, on whatever standard output is at the time."""
+    """One whole line a record, where Rich's handler would have written it."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, replaced: RichHandler) -> None:
+        super().__init__(replaced.level)
+        self.filters = list(replaced.filters)
+        self._console = replaced.console
         told = "[%(asctime)s] %(levelname)-8s %(message)s"  # as Rich does
         self.setFormatter(logging.Formatter(told, "%m/%d/%y %H:%M:%S"))
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            sys.stdout.write(self.format(record) + "\n")
-            sys.stdout.flush()
+            file = self._console.file
+            line = self.format(record) + "\n"
+            encoding = getattr(file, "encoding", None) or "utf-8"
+            # a log file of another alphabet loses letters, not lines
+            file.write(line.encode(encoding, "backslashreplace").decode(encoding))
+            file.flush()
         except Exception:
             self.handleError(record)
 
@@ -70,7 +75,7 @@ class WholeLines:
                 continue
             if not (handler.console.is_terminal or handler.console.is_jupyter):
                 root.removeHandler(handler)
-                root.addHandler(PlainHandler())
+                root.addHandler(PlainHandler(handler))
 
 
 def _tasks(pipeline: Pipeline) -> list[str]:
