@@ -159,6 +159,19 @@ def test_a_phone_format_without_ffmpeg_says_what_to_install(
         decode(b"\x00\x00\x00\x18ftyp3gp4" + bytes(100), "a.3gp")
 
 
+@pytest.mark.parametrize("name", ["voice.ogg", "a.opus", "the recording"])
+def test_opus_without_ffmpeg_says_what_to_install_whatever_its_name(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """As libsndfile finds many a voice message; here it is cut behind its first header."""
+    buffer = io.BytesIO()
+    soundfile.write(buffer, tone(), 48_000, format="OGG", subtype="OPUS")
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr("bodysounds.audio.read.cut_short", lambda _: None)
+    with pytest.raises(AudioError, match=rf"^{name} needs the command ffmpeg.*apt install ffmpeg"):
+        decode(buffer.getvalue()[:60], name)
+
+
 def test_a_phone_format_goes_through_ffmpeg(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -14,6 +15,7 @@ from made_calls import HIGH, LOW, call, record
 from made_verifier import bundle
 
 from bodysounds import Verifier
+from bodysounds.commands import run_command
 from bodysounds.commands.shared import say, say_json
 from bodysounds.models.verifier import save_verifier
 
@@ -65,6 +67,38 @@ def test_a_recording_that_looks_like_an_option_is_told(
     assert call("verify", "./-a.wav", "./-a.wav", "--model", "bundle") == 0
     assert call("verify", "--model", "bundle", "--", "-a.wav", "-a.wav") == 0
     assert call("verify", "-a.wav", "bundle", "--frob", "--model", "bundle") == 2
+
+
+def test_behind_two_dashes_an_id_may_begin_with_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_verifier(tmp_path / "bundle", bundle())
+    record(tmp_path / "-a.wav", LOW)
+    monkeypatch.chdir(tmp_path)
+    asked = ["--gallery", "g.safetensors", "--model", "bundle", "--json"]
+    for who in ("-ana", "-a.wav", "--json"):  # one is a file's name too, one an option's
+        assert call("enrol", *asked, "--", who, "-a.wav") == 0
+        assert who in json.loads(capsys.readouterr().out)["references"]
+    assert call("enrol", *asked, "--remove=-ana") == 0
+    assert list(json.loads(capsys.readouterr().out)["references"]) == ["-a.wav", "--json"]
+    out = tmp_path / "-e.csv"
+    (tmp_path / "-in").mkdir()
+    record(tmp_path / "-in" / "a.wav", LOW)
+    assert call("embed", "--model", "bundle", f"--out={out}", "--", "-in") == 0
+    assert call("enrol", *asked, "--", "-ana", "-gone.wav") == 2
+    assert "-gone.wav is not there" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("stream", [io.StringIO(), None])
+def test_a_stdout_that_is_no_file_may_end_too(
+    monkeypatch: pytest.MonkeyPatch, stream: io.StringIO | None
+) -> None:
+    def gone(_: object) -> int:
+        raise BrokenPipeError
+
+    monkeypatch.setattr("bodysounds.commands.verify.run", gone)
+    monkeypatch.setattr(sys, "stdout", stream)
+    assert run_command("verify", []) == 141
 
 
 def test_who_is_not_enrolled_is_told_who_is(

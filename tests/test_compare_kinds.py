@@ -21,7 +21,7 @@ from bodysounds.reporting.compare_words import shown
 from bodysounds.reporting.find_runs import find_runs
 from bodysounds.reporting.html import render
 from bodysounds.reporting.run_kinds import kind_of
-from bodysounds.reporting.runs_on_disk import Earlier
+from bodysounds.reporting.runs_on_disk import Earlier, Place
 
 TASK = "cry_verification"
 NOW = "2026-12-01T00.00.00.000Z"
@@ -75,6 +75,31 @@ def test_the_previous_run_is_one_of_the_same_kind(tmp_path: Path) -> None:
         assert entry.load().why_none == ""
     # who names a version has it, of whatever kind
     assert previous(path, "", version(4)).load().run.version == version(4)
+
+
+def test_no_more_records_are_loaded_than_it_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = history(tmp_path, *[None] * 6, f"{TASK}_folds", None)
+    loaded: list[str] = []
+    load = Place.json
+
+    def counted(self: Place, name: str) -> Any:
+        loaded.extend([self.version] if name == "record.json" else [])
+        return load(self, name)
+
+    monkeypatch.setattr(Place, "json", counted)
+    for asked, run, seen in (
+        (("",), 8, {8}),
+        (("folds",), 7, {7, 8}),
+        (("", version(3)), 3, {3}),
+    ):
+        assert previous(path, *asked).load().run.version == version(run)
+        assert set(loaded) == {version(month) for month in seen}
+        loaded.clear()
+    (place,) = find_runs(["previous"], str(tmp_path))
+    assert place.version == version(6)
+    assert loaded == [version(8), version(7), version(6)]
 
 
 def test_where_only_other_kinds_lie_the_page_says_so(tmp_path: Path) -> None:

@@ -199,8 +199,10 @@ def test_the_runs_card_tells_licence_and_whether_sound_was_synthetic(
         known_as = {"cc-by-4.0": "cc-by-4.0", "Terms of ICBHI": "terms-of-icbhi", "": ""}
         assert facts["licence"] == known_as[licence]
         assert facts["synthetic"] is synthetic
-    card.write_text("no card")
-    assert "licence" not in model_and_facts(model.parent)[1]
+    told = "model-index: [{results: [{dataset: {name: %s, args: {synthetic: true}}}]}]\n"
+    for front_of_another in ("no card", "5", told % 5 + "license: mit", told % "Lungs"):
+        card.write_text(f"---\n{front_of_another}\n---\n")
+        assert set(model_and_facts(model.parent)[1]) == {"limits"}
 
 
 def test_members_leave_and_their_ensemble_does_not(
@@ -232,6 +234,26 @@ def test_members_leave_and_their_ensemble_does_not(
     said = json.loads(capsys.readouterr().out)
     assert (said["labels"], said["temperature"]) == (made_ensemble.LABELS, 1.5)
     assert said["parity"] <= PARITY
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"files": ["yamnet.safetensors"]},
+        {"files": None},
+        {"rule": None},
+        {"rule": made_ensemble.rule() | {"temperatures": {}}},
+        {"rule": {"temperatures": 5}},
+    ],
+)
+def test_of_an_odd_ensemble_one_sentence_is_told(tmp_path: Path, changes: dict[str, Any]) -> None:
+    members = {"yamnet": made("yamnet"), "wav2vec2": made("wav2vec2")}
+    save_bundle(tmp_path / "night", members, made_ensemble.rule())
+    file = tmp_path / "night" / "ensemble.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+    for place in (tmp_path / "night", tmp_path / "night" / "yamnet.safetensors"):
+        with pytest.raises(ValueError, match=r"ensemble.json.*: give a folder that the stage"):
+            model_and_facts(place)
 
 
 def test_of_a_run_the_file_answers_as_its_classifier(

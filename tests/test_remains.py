@@ -16,7 +16,8 @@ import pytest
 
 from bodysounds.audio import remains
 from bodysounds.audio.packed import SAMPLES, open_packed, write_packed
-from bodysounds.audio.remains import LOCK, PARTIAL, remove_remains
+from bodysounds.audio.remains import LOCK, OLD, PARTIAL, name_others, remove_remains
+from bodysounds.audio.reuse import pack
 
 RATE = 8_000
 FILL = """
@@ -90,7 +91,9 @@ def test_what_a_killed_run_left_is_removed_by_the_next_and_logged(
     with caplog.at_level(logging.INFO):
         write_packed(folder, pieces(), RATE)
     for path in left:
-        assert f"{path} is removed, which a process that was killed left" in caplog.text
+        put_back = path.suffix == OLD and moment == "between the renames"
+        removed = f"{path} is removed, which a process that was killed left" in caplog.text
+        assert removed != put_back
     assert names(tmp_path) == ["waveforms"]
     assert open_packed(folder, verify=True).index["segment_id"].tolist() == ["b"]
 
@@ -105,6 +108,7 @@ def test_what_a_live_run_fills_stays(
         before = names(tmp_path)
         with caplog.at_level(logging.INFO):
             remove_remains(folder)
+            name_others(folder)
             if moment == "while filled":
                 write_packed(folder, pieces(), RATE)
         assert names(tmp_path) == before
@@ -157,3 +161,93 @@ def test_without_locks_nothing_is_removed(
     assert names(tmp_path) == sorted([*left, "waveforms"])
     assert "removed" not in caplog.text
     open_packed(folder, verify=True)
+
+
+def stands(folder: Path) -> bool:
+    """Whether what `pieces` gives is there, and nothing beside it."""
+    kept = open_packed(folder, verify=True).index["segment_id"].tolist() == ["b"]
+    return kept and names(folder.parent) == [folder.name]
+
+
+def test_a_folder_whose_replacement_was_killed_is_put_back(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "waveforms"
+    write_packed(folder, pieces(), RATE)
+    with another_run(folder, "between the renames") as kill:
+        kill()
+    assert not folder.exists()
+    with caplog.at_level(logging.INFO):
+        remove_remains(folder)
+    assert f"{folder} is put back" in caplog.text
+    assert stands(folder)
+
+
+def test_a_folder_whose_replacement_fails_is_put_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, rename = tmp_path / "waveforms", Path.rename
+    write_packed(folder, pieces(), RATE)
+
+    def refused(path: Path, target: Path) -> Path:
+        if path.suffix == PARTIAL:
+            raise OSError(13, "Permission denied")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", refused)
+    with pytest.raises(OSError, match="Permission denied"):
+        write_packed(folder, iter([("a", np.ones(5, np.int16))]), RATE)
+    assert stands(folder)
+
+
+def test_without_locks_no_open_file_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Windows has no fcntl, and does not remove a file that is open."""
+    unlink, opened = Path.unlink, []
+
+    def closed_only(path: Path, missing_ok: bool = False) -> None:
+        here = [one for one in Path("/proc/self/fd").iterdir() if one.exists()]
+        opened.extend(one for one in here if one.samefile(path))
+        unlink(path, missing_ok)
+
+    if not Path("/proc/self/fd").is_dir():
+        pytest.skip("nothing tells which files are open")
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    monkeypatch.setattr(Path, "unlink", closed_only)
+    folder = tmp_path / "waveforms"
+    write_packed(folder, pieces(), RATE)
+    assert not opened
+    assert stands(folder)
+
+
+class Keyed:
+    """Pieces for `pack`."""
+
+    sample_rate, segment_ids, segment_keys = RATE, ["b"], [bytes(32)]
+
+    def only(self, rows: object) -> Iterator[tuple[str, np.ndarray]]:
+        return pieces()
+
+
+def test_what_others_left_is_named_once_and_what_is_anothers_never(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "waveforms"
+    left = [tmp_path / ".waveforms.4711.partial", tmp_path / ".waveforms.4711.old"]
+    for path in left:
+        path.mkdir()
+    for decoded in (True, False):  # then all is reused
+        caplog.clear()
+        with caplog.at_level(logging.INFO):
+            pack(folder, Keyed())
+        assert ("are reused" in caplog.text) != decoded
+        said = [record.getMessage() for record in caplog.records]
+        assert [sum(line.startswith(f"{path} is ") for line in said) for path in left] == [1, 1]
+    with another_run(tmp_path / "waveforms.x", "while filled"):
+        caplog.clear()
+        with caplog.at_level(logging.INFO):
+            name_others(folder)
+        assert "waveforms.4711.old" in caplog.text
+        assert ".x" not in caplog.text.replace(str(tmp_path), "")
+        assert "%2Ex" not in caplog.text

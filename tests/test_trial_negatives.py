@@ -6,6 +6,7 @@ import itertools
 import logging
 import tracemalloc
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from test_drawn_pairs import SESSIONS, made_keys
 
 from bodysounds.params import SplitParams
+from bodysounds.splitting import partners
 from bodysounds.splitting.builders import draw_negatives
 from bodysounds.splitting.drawn_pairs import target_pairs
 from bodysounds.splitting.pairs import Pairs
@@ -173,3 +175,37 @@ def test_ten_thousand_sides_in_little_memory(negatives: str) -> None:
     assert counts.tolist() == [2] * 5_000
     assert (negatives == "hard") == (keys.age[pairs.enrol] == keys.age[pairs.test]).all()
     assert most < 60e6
+
+
+def test_all_pairs_of_two_people_take_about_as_many_random_numbers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Drawn until one is new, the last of 3,600 would take some 3,600 draws, all of them 30,000."""
+    used, numbers = [0], partners._numbers
+
+    def counted(seed: int) -> Iterator[float]:
+        for number in numbers(seed):
+            used[0] += 1
+            yield number
+
+    monkeypatch.setattr(partners, "_numbers", counted)
+    cells = [[partners.Cell(0, of, 0, (), list(range(of * 60, of * 60 + 60)))] for of in (0, 1)]
+    drawn = partners.draw_pairs(cells, 3_601, 0)
+    assert set(drawn) == set(itertools.product(range(60), range(60, 120)))
+    assert len(drawn) == 3_600
+    assert used[0] < 5 * 3_600  # two of each draw are ties
+
+
+@pytest.mark.parametrize("wanted", [5, 6, 8])
+def test_the_last_pairs_of_two_people_are_drawn_equally_often(wanted: int) -> None:
+    keys, last, out = alike(2, 3, 1), Counter[tuple[int, int]](), Counter[tuple[int, int]]()
+    eligible = set(itertools.product(range(3), range(3, 6)))
+    cells = [[partners.Cell(0, of, 0, (), np.flatnonzero(keys.subject == of).tolist())]
+             for of in (0, 1)]  # fmt: skip
+    for seed in range(1_800):
+        drawn = partners.draw_pairs(cells, wanted, seed)
+        last[drawn[-1]] += 1
+        out.update(eligible - set(drawn))
+    assert all(abs(last[pair] - 200) < 5 * 200**0.5 for pair in eligible)
+    expected = 200 * (9 - wanted)
+    assert all(abs(out[pair] - expected) < 5 * expected**0.5 for pair in eligible)

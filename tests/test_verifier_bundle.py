@@ -144,6 +144,11 @@ HEARD = bundle().about["heard"]
 LEARNT = CALIBRATION.to_dict()
 
 
+def rated(**rates: Any) -> dict[str, Any]:
+    """An operating point with such rates on test."""
+    return {"threshold": 0.5, "test": {"far": 0.1, "frr": 0.2, **rates}}
+
+
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
@@ -153,6 +158,16 @@ LEARNT = CALIBRATION.to_dict()
         ({"threshold": {}}, "threshold must be a number, got None"),
         ({"threshold": {"threshold": float("nan")}}, "threshold must be a number, got nan"),
         ({"threshold": {"threshold": True}}, "threshold must be a number, got True"),
+        ({"threshold": rated(n_target_subjects="x")}, "subjects must be a whole number, got 'x'"),
+        ({"threshold": rated(n_target_subjects=None)}, "must be a whole number, got None"),
+        ({"threshold": rated(n_target_subjects=-1)}, "must be a whole number, got -1"),
+        ({"threshold": rated(far="x")}, r"threshold\.test\.far must be a number, got 'x'"),
+        (
+            {"threshold": rated(frr_ci95=[0.1])},
+            r"test\.frr_ci95 must be two numbers, got \[0\.1\]",
+        ),
+        ({"threshold": rated(far_ci95=["a", "b"])}, r"test\.far_ci95 must be two numbers"),
+        ({"threshold": {"threshold": 0.5, "test": "x"}}, r"cannot be followed \(AttributeError"),
         ({"score": "llr"}, "score must be cosine or normalised, got 'llr'"),
         ({"heard": {}}, "heard must say embed, max_side_s"),
         ({"heard": {**HEARD, "device": "cuda"}}, "heard must say embed, max_side_s"),

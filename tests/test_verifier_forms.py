@@ -112,6 +112,9 @@ def test_many_sides_are_as_each_of_them(objects: dict[str, Any], tmp_path: Path)
     assert [bool(word in str(found[at].abstained)) for at, word in (
         (1, "not audio"), (3, "silent"), (4, "not there"))] == [True] * 3  # fmt: skip
     assert list(own.hear_each([])) == []
+    for single in (str(tmp_path / "a.wav"), tmp_path / "a.wav", b"RIFF"):
+        with pytest.raises(ValueError, match="sides are given as a list of them, got one"):
+            own.hear_each(single)
 
 
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="the command ffmpeg is not installed")

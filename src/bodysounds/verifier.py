@@ -126,7 +126,8 @@ class Verifier:
         """Yield many sides in their order, each as `hear` returns it but for rounding, and sooner.
 
         They are decoded in threads and heard in batches. A side that is an error there (no audio,
-        cut short) has no embedding here, and says why.
+        cut short) has no embedding here, and says why. Raises ValueError for a single path or
+        bytes.
         """
         return self._hearing.hear_each(sides)
 

@@ -29,6 +29,11 @@ FFMPEG_ENDINGS = {
 WAV_TO_STDOUT = ["-vn", "-c:a", "pcm_f32le", "-f", "wav", "pipe:1"]
 
 
+def is_opus(data: bytes) -> bool:
+    """Return whether a file's bytes are Ogg with Opus in it, however the file is called."""
+    return data.startswith(b"OggS") and data[28:36] == b"OpusHead"
+
+
 def decode_with_ffmpeg(data: bytes, name: str, why: str) -> tuple[npt.NDArray[np.float32], int]:
     """Return (frames, channels) float32 and the rate in Hz of a file given as bytes.
 
@@ -37,7 +42,7 @@ def decode_with_ffmpeg(data: bytes, name: str, why: str) -> tuple[npt.NDArray[np
     command = shutil.which("ffmpeg")
     ending = Path(name).suffix.lower().lstrip(".")
     if command is None:
-        if ending in FFMPEG_ENDINGS or data[4:8] == b"ftyp":
+        if ending in FFMPEG_ENDINGS or data[4:8] == b"ftyp" or is_opus(data):
             raise ValueError(
                 f"{name} needs the command ffmpeg, which is not installed (libsndfile: {why}): "
                 "install ffmpeg (apt install ffmpeg, brew install ffmpeg)"

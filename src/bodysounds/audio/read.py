@@ -13,7 +13,7 @@ import soundfile
 import soxr
 
 from bodysounds.audio.containers import cut_short
-from bodysounds.audio.ffmpeg import decode_with_ffmpeg
+from bodysounds.audio.ffmpeg import decode_with_ffmpeg, is_opus
 from bodysounds.audio.wav import pcm16
 
 Source: TypeAlias = bytes | str | os.PathLike[str] | BinaryIO
@@ -144,7 +144,7 @@ def _decode(data: bytes, name: str) -> tuple[Int16s | Float32s, int]:
             samples: Int16s | Float32s = file.read(dtype=kind, always_2d=True)
     except (soundfile.LibsndfileError, RuntimeError) as error:
         # libsndfile 1.2 calls many whole Opus files, such as voice messages, malformed
-        if data.startswith(OWN_FORMATS) and data[28:36] != b"OpusHead":
+        if data.startswith(OWN_FORMATS) and not is_opus(data):
             raise AudioError(f"{name} cannot be decoded ({_reason(error)}): {AGAIN}") from error
         try:
             return decode_with_ffmpeg(data, name, _reason(error))

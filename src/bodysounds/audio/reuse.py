@@ -10,7 +10,7 @@ from typing import Protocol, runtime_checkable
 
 from bodysounds.audio.keys import whole_key
 from bodysounds.audio.packed import META, REDO, Int16s, Packed, open_packed, read_keys, write_packed
-from bodysounds.audio.remains import remove_remains
+from bodysounds.audio.remains import name_others, remove_remains
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +48,7 @@ def pack(folder: Path, pieces: KeyedPieces) -> Packed:
     kept, old_keys = old
     same_rate = kept.sample_rate == pieces.sample_rate  # nothing vouches for what packed.json says
     if same_rate and whole_key(kept.index["segment_id"], old_keys) == whole_key(ids, keys):
+        name_others(folder)
         logger.info(
             "waveforms are reused: %d segments, by equal recordings, cuts and parameters", len(ids)
         )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 
 FAILED, INTERRUPTED, PIPE_CLOSED = 2, 130, 141
@@ -59,7 +60,9 @@ def run_command(name: str, arguments: Sequence[str]) -> int:
             sys.stdout.flush()
         return code
     except BrokenPipeError:  # who reads has enough, as `| head` has
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        with suppress(AttributeError, OSError, ValueError):  # of callers whose stdout is no file
+            stdout = sys.stdout.fileno()
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stdout)
         return PIPE_CLOSED
     except (OSError, ValueError) as error:
         sys.stderr.write(f"bodysounds {name}: {error}\n")

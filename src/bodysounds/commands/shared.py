@@ -17,6 +17,8 @@ from typing import Any, TextIO
 
 ALL, SOME, NONE = 0, 1, 3
 """Exit codes: yes, or all answered; no, or some not answered; no answer at all."""
+BEHIND = "\0"
+"""Marks a dash behind `--` while arguments are parsed: no argument can hold a NUL."""
 
 
 def command_parser(name: str, about: str, example: str) -> argparse.ArgumentParser:
@@ -51,15 +53,26 @@ def parsed(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> argpars
     given = list(arguments)
     if "--" in given:  # which argparse forgets where arguments are mixed
         at = given.index("--")
-        dashed = [f"./{one}" if _dashed_file(one) else one for one in given[at + 1 :]]
-        given = [*given[:at], *dashed]
+        marked = [BEHIND + one if one.startswith("-") else one for one in given[at + 1 :]]
+        given = [*given[:at], *marked]
     asked, unknown = parser.parse_known_intermixed_args(given)
+    unknown = _without_mark(unknown)
+    for name, value in vars(asked).items():
+        setattr(asked, name, _without_mark(value))
     for one in unknown:
         if _dashed_file(one):
             raise ValueError(f"{shown(one)} looks like an option: write ./{shown(one)}")
     if unknown:
         parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     return asked
+
+
+def _without_mark(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_without_mark(one) for one in value]
+    if isinstance(value, str | Path):
+        return type(value)(str(value).removeprefix(BEHIND))
+    return value
 
 
 def _dashed_file(given: str) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 from bodysounds.params.report import ReportParams
 
 FEWEST = ReportParams.min_subjects
-"""Rates that stand on fewer subjects say so, as those of a run's report."""
+"""Rates that stand on fewer subjects say so, as the headline of a run does."""
 
 NO_IDENTITY = "A score says how alike two recordings sound, which is no proof of who made them."
 

@@ -27,14 +27,19 @@ def read_csv(path: Path, required: Sequence[str] = ()) -> Table:
         raise ValueError(
             f"the table {path} cannot be read ({reason}): save it as UTF-8 text with commas"
         ) from error
+    require_names(table, path)
+    require_columns(table, required, path)
+    return table
+
+
+def require_names(table: Table, path: Path) -> None:
+    """Raise ValueError where lines have more cells than the first: pandas shifts the columns."""
     if not isinstance(table.index, pd.RangeIndex):
         raise ValueError(
             f"{path} has more cells on its lines than names on its first, "
-            f"{', '.join(map(str, table.columns))}: name every column, and leave no comma behind "
-            "the last cell"
+            f"{', '.join(map(str, table.columns))}: name every column, and leave no comma (or "
+            "what else separates) behind the last cell"
         )
-    require_columns(table, required, path)
-    return table
 
 
 def require_columns(table: Table, required: Sequence[str], path: Path) -> None:

@@ -17,7 +17,7 @@ class PreviousRun(StoredFiles):
     `kind` is which of the task's pipelines made it, as `bodysounds.reporting.run_kinds.kind_of`
     has it. load returns a `bodysounds.reporting.runs_on_disk.Earlier`, also where there is no
     earlier run or none that can be read. `--load-versions=<task>.previous:<version>` chooses
-    another one, of any kind.
+    another one, of any kind; of a kind the entry has its name, such as `<task>.previous_folds`.
     """
 
     def __init__(self, *, kind: str = PLAIN, **given: Any) -> None:

@@ -10,11 +10,10 @@ import fsspec
 import yaml
 
 from bodysounds.corpora._icbhi_cycles import LABELS as BREATH
-from bodysounds.models.bundle import AGAIN as WHOLE
 from bodysounds.models.bundle import FILE as RULE
-from bodysounds.models.bundle import FORMAT as ENSEMBLE
+from bodysounds.models.bundle import about_ensemble
 from bodysounds.models.classifier import FORMAT, RETRAIN, Classifier, classifier_of
-from bodysounds.models.folders import newest_folder, read_about
+from bodysounds.models.folders import newest_folder
 from bodysounds.models.stored import newest_version, read_stored
 from bodysounds.models.wav2vec2_folder import ABOUT, classifier_from_hf
 from bodysounds.reporting.runs_on_disk import place_of
@@ -42,8 +41,8 @@ def classifier_and_facts(path: Path) -> tuple[Classifier, dict[str, Any]] | None
     """
     ensemble = _folder_with(path, RULE)
     if ensemble is not None:
-        members = read_about(ensemble / RULE, ENSEMBLE, WHOLE).get("files", {})
-        files = " or ".join(str(ensemble / file) for _, file in sorted(members.items()))
+        members = about_ensemble(ensemble / RULE)["files"]
+        files = " or ".join(str(ensemble / str(file)) for _, file in sorted(members.items()))
         raise ValueError(f"an ensemble does not leave as one file, its members do: give {files}")
     folder = _folder_with(path, ABOUT)
     if folder is not None:
@@ -90,14 +89,17 @@ def _rule_of(place: Path) -> dict[str, Any]:
     file = place.parent / RULE
     if not file.is_file():
         return {}
-    about = read_about(file, ENSEMBLE, WHOLE)
-    named = [name for name, own in about["files"].items() if own == place.name]
-    rule = about["rule"]
+    about = about_ensemble(file)
+    files, rule = about["files"], about["rule"]
+    named = [name for name in rule["members"] if files.get(name) == place.name]
     return {"temperature": rule["temperatures"][named[0]], "hop_s": rule["hop_s"]} if named else {}
 
 
 def _run_of(place: Path) -> dict[str, Any]:
-    """Return task, corpus, licence and synthetic by the card of the run that saved a model."""
+    """Return task, corpus, licence and synthetic by the card of the run that saved a model.
+
+    Nothing where no card lies in place, or another than a run's.
+    """
     files = fsspec.filesystem("file")
     try:
         run = place_of(files, str(place.resolve()))
@@ -105,15 +107,14 @@ def _run_of(place: Path) -> dict[str, Any]:
         # Markdown goes on behind a line of dashes, and names may hold some
         front = yaml.safe_load(text.removeprefix("---\n").split("\n---\n")[0])
         data = front["model-index"][0]["results"][0]["dataset"]
-    except (OSError, ValueError, IndexError, KeyError, TypeError, yaml.YAMLError):
+        return {
+            "task": run.task,
+            "corpus": data["name"].removesuffix(" (synthetic sound)"),
+            "licence": _licence(front),
+            "synthetic": bool(data["args"]["synthetic"]),
+        }
+    except (AttributeError, IndexError, KeyError, OSError, TypeError, ValueError, yaml.YAMLError):
         return {}
-    synthetic = bool(data["args"]["synthetic"])
-    return {
-        "task": run.task,
-        "corpus": data["name"].removesuffix(" (synthetic sound)"),
-        "licence": _licence(front),
-        "synthetic": synthetic,
-    }
 
 
 def _licence(front: Mapping[str, Any]) -> str:

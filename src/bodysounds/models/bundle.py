@@ -37,7 +37,7 @@ def load_bundle(path: str | Path) -> tuple[dict[str, Classifier], Metrics]:
     of another shape.
     """
     folder = newest_folder(Path(path).expanduser(), FILE, AGAIN)
-    about = _about(folder / FILE)
+    about = about_ensemble(folder / FILE)
     files, rule = about["files"], about["rule"]
     members = {}
     for name in rule["members"]:
@@ -67,7 +67,8 @@ def _load_member(path: Path) -> Classifier:
     return load_classifier(path)
 
 
-def _about(file: Path) -> dict[str, Any]:
+def about_ensemble(file: Path) -> dict[str, Any]:
+    """Return ensemble.json: files and rule; ValueError as `load_bundle` for one not to follow."""
     about = read_about(file, FORMAT, AGAIN)
     rule = about.get("rule")
     if not isinstance(rule, dict) or not isinstance(about.get("files"), dict):

@@ -127,6 +127,7 @@ def _flaws(about: Metrics) -> Iterator[str]:
         yield f"cohort_top_k must be at least 2, got {about['cohort_top_k']!r}"
     if not _number(about["threshold"].get("threshold")):
         yield f"threshold must be a number, got {about['threshold'].get('threshold')!r}"
+    yield from _flaws_of_rates(about["threshold"].get("test") or {})
     for name in USABLE:
         if not _number(about["usable"].get(name)):
             yield f"usable.{name} must be a number, got {about['usable'].get(name)!r}"
@@ -140,6 +141,21 @@ def _flaws(about: Metrics) -> Iterator[str]:
         if not re.fullmatch("[0-9a-f]{64}", str(about["sha256"].get(name))):
             yield f"sha256.{name} must be 64 hex digits, got {about['sha256'].get(name)!r}"
     yield from _flaws_of_calibration(about["calibration"])
+
+
+def _flaws_of_rates(test: Mapping[str, Any]) -> Iterator[str]:
+    for name in ("far", "frr"):
+        if not _number_or_none(test.get(name)):
+            yield f"threshold.test.{name} must be a number, got {test[name]!r}"
+    for name, ends in test.items():
+        told = name.startswith(("far_ci", "frr_ci")) and ends is not None
+        if told and not (
+            isinstance(ends, list) and len(ends) == 2 and all(map(_number_or_none, ends))
+        ):
+            yield f"threshold.test.{name} must be two numbers, got {ends!r}"
+    n_subjects = test.get("n_target_subjects", 0)  # older bundles do not say
+    if not isinstance(n_subjects, int) or isinstance(n_subjects, bool) or n_subjects < 0:
+        yield f"threshold.test.n_target_subjects must be a whole number, got {n_subjects!r}"
 
 
 def _flaws_of_calibration(own: Mapping[str, Any]) -> Iterator[str]:
@@ -157,6 +173,10 @@ def _flaws_of_calibration(own: Mapping[str, Any]) -> Iterator[str]:
     if not _number(own.get("intercept")):
         yield f"calibration.intercept must be a number, got {own.get('intercept')!r}"
     Calibration.from_dict(dict(own))
+
+
+def _number_or_none(value: Any) -> bool:
+    return value is None or _number(value)
 
 
 def _number(value: Any) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 
 import fsspec
 
@@ -80,7 +81,9 @@ def _by_time(name: str, data: str, task: str | None, corpus: str | None) -> Plac
 def _before_latest(runs: list[Place]) -> list[Place]:
     """Return the latest run of the kind that the last one is, of any where that left no record."""
     kind = run_kind(runs[-1])
-    return [run for run in runs[:-1] if kind is None or run_kind(run) == kind][-1:]
+    # from the latest back: each that is asked has its record loaded
+    fitting = (run for run in reversed(runs[:-1]) if kind is None or run_kind(run) == kind)
+    return list(islice(fitting, 1))
 
 
 def chosen(places: list[Place], task: str | None, corpus: str | None) -> list[Place]:

@@ -8,7 +8,7 @@ from bodysounds.reporting.words import interval, percent
 from bodysounds.types import Metrics
 
 FEWEST = ReportParams.min_subjects
-"""Of fewer subjects no group is rated; a headline of them says so."""
+"""A headline of fewer subjects says so, whatever `report.min_subjects` a run's groups have."""
 
 
 def eer_name(metrics: Metrics) -> str:

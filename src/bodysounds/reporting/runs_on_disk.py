@@ -166,13 +166,15 @@ def earlier_runs(
     places = [place for place in _places(files, folder) if place.version < before]
     run, others = None, set()
     for place in reversed(places):
-        made_by = run_kind(place)
-        if run is not None or made_by is None or (latest is not None and place.version > latest):
+        if run is not None:
+            break
+        if latest is not None and place.version > latest:
             continue
-        if latest is None and made_by != kind:
-            others.add(made_by)
-        else:
+        made_by = run_kind(place)
+        if made_by is not None and (latest is not None or made_by == kind):
             run = _read_or_warn(place)
+        elif made_by is not None:
+            others.add(made_by)
     why_none = ""
     if run is None and others:
         task = PurePosixPath(folder).name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -45,8 +46,15 @@ class Hearing:
         return self._listened([self._given(side, sample_rate)])[0]
 
     def hear_each(self, sides: Iterable[Side]) -> Iterator[Heard]:
-        """Yield many sides as `Verifier.hear_each` does."""
+        """Return an iterator over many sides as `Verifier.hear_each` does."""
+        if isinstance(sides, str | bytes | os.PathLike):
+            raise ValueError(
+                f"sides are given as a list of them, got one {type(sides).__name__}: put it into a "
+                "list, or call hear"
+            )
+        return self._heard_each(sides)
 
+    def _heard_each(self, sides: Iterable[Side]) -> Iterator[Heard]:
         def given(side: Side) -> GivenSide | Heard:
             try:
                 return self._given(side, None)

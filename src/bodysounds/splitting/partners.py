@@ -13,6 +13,8 @@ import numpy as np
 Entry = tuple[int, float, int]
 """How often a subject was drawn, a random number, and the subject."""
 Place = tuple[object, ...]
+Pair = tuple[int, int]
+"""Two sides, the one that enrols first."""
 
 
 class Cell(NamedTuple):
@@ -36,7 +38,7 @@ class Cell(NamedTuple):
         )
 
 
-def draw_pairs(cells: Sequence[Sequence[Cell]], n: int, seed: int) -> list[tuple[int, int]]:
+def draw_pairs(cells: Sequence[Sequence[Cell]], n: int, seed: int) -> list[Pair]:
     """Return up to n different pairs (enrol, test) of sides whose cells meet; fewer if all are out.
 
     Each draw takes the subject that was drawn least, with the one among its partners that was, ties
@@ -63,7 +65,8 @@ def draw_pairs(cells: Sequence[Sequence[Cell]], n: int, seed: int) -> list[tuple
         for own in cells
     ]
     drawn: dict[tuple[int, int], int] = {}
-    pairs: dict[tuple[int, int], None] = {}
+    pairs: dict[Pair, None] = {}
+    left: dict[tuple[int, int], list[Pair]] = {}
     while len(pairs) < n and least:
         entry = least[0]
         a = entry[2]
@@ -71,12 +74,21 @@ def draw_pairs(cells: Sequence[Sequence[Cell]], n: int, seed: int) -> list[tuple
         if found is None:  # drawn since, or nobody is left for it
             heappop(least)
             continue
-        b, blocks = found
-        pair = _pair(blocks, random)
-        while pair in pairs:
-            pair = _pair(blocks, random)
-        pairs[pair] = None
+        b, blocks, size = found
         couple = (min(a, b), max(a, b))
+        if couple not in left and 2 * drawn.get(couple, 0) > size:
+            every = (_pair(blocks, rank) for rank in range(size))
+            left[couple] = [pair for pair in every if pair not in pairs]
+        if couple in left:  # by now most others are out
+            rest = left[couple]
+            at = int(next(random) * len(rest))
+            rest[at], rest[-1] = rest[-1], rest[at]
+            pair = rest.pop()
+        else:
+            pair = _pair(blocks, int(next(random) * size))
+            while pair in pairs:
+                pair = _pair(blocks, int(next(random) * size))
+        pairs[pair] = None
         drawn[couple] = drawn.get(couple, 0) + 1
         for subject in couple:
             now[subject] = (now[subject][0] + 1, next(random), subject)
@@ -94,8 +106,8 @@ def _partner(
     queues: Sequence[list[Entry]],
     now: Sequence[Entry],
     drawn: dict[tuple[int, int], int],
-) -> tuple[int, Blocks] | None:
-    """Return who was drawn least of those with whom `a` has a pair left, and their cells."""
+) -> tuple[int, Blocks, int] | None:
+    """Return who was drawn least of those with whom `a` has a pair left, their cells and pairs."""
     passed: list[tuple[list[Entry], Entry]] = []
     found = None
     while found is None:
@@ -109,7 +121,7 @@ def _partner(
         blocks = [] if a == b else [both for both in product(cells[a], cells[b]) if _meet(both)]
         size = sum(len(one.sides) * len(other.sides) for one, other in blocks)
         if size > drawn.get((min(a, b), max(a, b)), 0):
-            found = b, blocks
+            found = b, blocks, size
         else:
             passed.append((queue, heappop(queue)))
     for queue, entry in passed:
@@ -121,10 +133,9 @@ def _meet(both: tuple[Cell, Cell]) -> bool:
     return both[0].meets(both[1])
 
 
-def _pair(blocks: Blocks, random: Iterator[float]) -> tuple[int, int]:
-    """Return one of the pairs of some cells at random."""
+def _pair(blocks: Blocks, rank: int) -> Pair:
+    """Return the pair of some cells that has this rank."""
     ends = list(accumulate(len(one.sides) * len(other.sides) for one, other in blocks))
-    rank = int(next(random) * ends[-1])
     at = bisect_right(ends, rank)
     one, other = blocks[at]
     rank -= ends[at - 1] if at else 0

@@ -16,7 +16,7 @@ from bodysounds.types import Ints, Metrics, Table
 SHARES = (0.2, 0.25, 0.3, 0.35)
 LEAST_TESTED, ENOUGH = 5, 10.0
 FEWEST = ReportParams.min_subjects
-"""With same-subject pairs, in dev or test: on fewer a headline is too few to rely on."""
+"""With same-subject pairs, in dev or test: of fewer a headline says they are too few."""
 LEAST_TRAIN = 0.4
 
 

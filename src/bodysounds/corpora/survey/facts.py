@@ -163,7 +163,7 @@ def copies(table: Table) -> Metrics:
     """Return groups of equal content: how many, and those of several subjects or labels by name.
 
     One content under two subjects (or two labels) is a wrong label: somebody should look.
-    `recoded` counts the files that hold the samples of another in other bytes.
+    `recoded` counts the files that hold the samples of another, to 16 bits, in other bytes.
     """
     content = contents(table)
     same = table[(content != "") & content.duplicated(keep=False)]

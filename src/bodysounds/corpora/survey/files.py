@@ -12,6 +12,7 @@ import pandas as pd
 import soundfile
 
 from bodysounds.audio.descriptors import columns, describe_waveform
+from bodysounds.audio.packed import to_int16
 from bodysounds.audio.parallel import ordered_map_in_batches
 from bodysounds.audio.read import (
     AudioError,
@@ -35,6 +36,8 @@ DECODED = 10_000
 DESCRIBED_S = 15.0
 """Seconds of a recording that are described."""
 RATE, N_MFCC = 16_000, 13
+BLOCK = 1 << 16
+"""Frames that are hashed at once."""
 
 
 class Looked(NamedTuple):
@@ -52,7 +55,7 @@ class Looked(NamedTuple):
     """Full scale 1; nan where the file was not decoded."""
     clipped_share: float
     sound: str = ""
-    """Hash of rate and samples: equal in any lossless format; empty where it was not decoded."""
+    """Hash of rate and samples, these to 16 bits; empty where it was not decoded."""
     described: tuple[float, ...] = ()
 
 
@@ -120,10 +123,13 @@ def look(
 
 
 def _sound(samples: Int16s | Float32s, rate: int) -> str:
-    if samples.dtype != np.int16:
-        samples = np.clip(np.rint(samples * 32768.0), -32768, 32767).astype(np.int16)
-    plain = np.ascontiguousarray(samples)
-    return hashlib.sha256(f"{rate} {plain.shape} ".encode() + plain.tobytes()).hexdigest()
+    digest = hashlib.sha256(f"{rate} {samples.shape} ".encode())
+    for at in range(0, len(samples), BLOCK):  # no second copy of a long recording
+        block = samples[at : at + BLOCK]
+        if block.dtype != np.int16:
+            block = to_int16(np.asarray(block, dtype=np.float32))
+        digest.update(np.ascontiguousarray(block).reshape(-1).data)
+    return digest.hexdigest()
 
 
 def size_of(path: Path) -> int:

@@ -17,16 +17,18 @@ def read_lists(folder: Path) -> Table:
     """Return a row a recording of wav.scp: file, utt, speaker, and gender where it is told.
 
     The file is the last word of its line that has the ending of audio, for a line may be a command.
-    Where `segments` cuts recordings into utterances, the speaker is that of all of them. Raises
-    ValueError where utt2spk is missing or a recording has no speaker or several.
+    Where `segments` cuts recordings into utterances, the speaker is that of all of them; a
+    recording of which no line tells whose it is has nan. Raises ValueError where utt2spk is
+    missing, a list has two lines of one name, or a recording has several speakers.
     """
     scp, utt2spk, spk2gender, segments = (folder / name for name in LISTS)
     if not utt2spk.is_file():
         raise ValueError(f"{scp} has no utt2spk beside it, which says whose the recordings are")
     files = _pairs(scp).map(_file)
     speakers = _pairs(utt2spk)
-    if segments.is_file():
-        held = _pairs(segments).str.split().str[0]  # utterance to recording
+    cuts = _pairs(segments) if segments.is_file() else pd.Series(dtype="str")
+    if len(cuts):
+        held = cuts.str.split().str[0]  # utterance to recording
         table = pd.DataFrame({"of": held, "speaker": speakers.reindex(held.index)})
         several = table.groupby("of")["speaker"].nunique()
         if (several > 1).any():
@@ -44,11 +46,18 @@ def read_lists(folder: Path) -> Table:
 
 
 def _pairs(path: Path) -> pd.Series[str]:
-    """Return the first word of each line with what follows it."""
+    """Return the first word of each line with what follows it; ValueError where one comes twice."""
     lines = path.read_text(encoding="utf-8").splitlines()
     pairs = [line.split(maxsplit=1) for line in lines]
-    told = {pair[0]: pair[1].strip() for pair in pairs if len(pair) == 2}
-    return pd.Series(told, dtype="str")
+    told = [(pair[0], pair[1].strip()) for pair in pairs if len(pair) == 2]
+    names = pd.Series([name for name, _ in told], dtype="str")
+    if names.duplicated().any():
+        twice = sorted(names[names.duplicated()].unique())
+        raise ValueError(
+            f"{path} has several lines of {len(twice)} names, such as {some(twice, 1)}, and each "
+            "may have one: take the others out"
+        )
+    return pd.Series(dict(told), dtype="str")
 
 
 def _file(line: str) -> str:

@@ -133,7 +133,9 @@ def plan(
     done = [f"{verb}: {path}" for path in files]
     again = _own_again(manifest) if folder / TABLE in files else []
     if again:
-        done.append(f"  without {len(again):,} copies in other formats: {some(again)}")
+        done.append(
+            f"  without {len(again):,} copies in other formats, equal to 16 bits: {some(again)}"
+        )
     if layout.kept:
         done.insert(0, f"kept as it is: {folder / layout.kept}")
     done += ["", "next:", f"  {command}"] if command else ["", f"{chosen} cannot run: {fit.why}"]

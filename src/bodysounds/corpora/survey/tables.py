@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from bodysounds.corpora.csvs import read_csv
+from bodysounds.corpora.csvs import read_csv, require_names
 from bodysounds.corpora.survey.kaldi import LISTS, read_lists
 from bodysounds.corpora.table import TABLE
 from bodysounds.splitting.side_names import AUDIO_ENDING
@@ -87,11 +87,12 @@ def read_any(path: Path) -> tuple[Table, str]:
     with path.open(encoding="utf-8-sig", errors="replace") as file:
         first = file.readline()
     separator = max(",;\t", key=first.count)
+    encoding, data = "utf-8-sig", path.read_bytes()
     try:
-        path.read_text(encoding="utf-8-sig")
-        encoding = "utf-8-sig"
+        data.decode(encoding)
     except UnicodeDecodeError:
-        encoding = "utf-8-sig" if path.name == TABLE else WINDOWS
+        # a zero byte is of UTF-16, or of no text: no letter of Windows-1252
+        encoding = encoding if path.name == TABLE or b"\0" in data else WINDOWS
     if separator == "," and encoding != WINDOWS:
         return _without_nothing(read_csv(path)), ""
     try:
@@ -103,6 +104,7 @@ def read_any(path: Path) -> tuple[Table, str]:
         raise ValueError(
             f"{path} cannot be read as a table: {error}; save it as UTF-8 text"
         ) from error
+    require_names(table, path)
     return _without_nothing(table), WINDOWS if encoding == WINDOWS else ""
 
 

@@ -116,7 +116,8 @@ def _copies(copies: Metrics) -> list[tuple[str, str]]:
         rows.append(("  under two names", f"{copies['across']:,}: one is misfiled{_named(named)}"))
     if copies["recoded"]:
         told = (
-            f"{copies['recoded']:,}: a run does not see that they are the same, so leave them out"
+            f"{copies['recoded']:,}: a run does not see that they are the same, so leave them out "
+            "(compared to 16 bits)"
         )
         rows.append(("  in other formats", told))
     return rows
