@@ -24,7 +24,7 @@ COMMANDS = {
     "init-corpus": ("FOLDER", "look at a folder of recordings, and write its table"),
     "compare": ("RUN RUN", "set two runs of a task beside each other"),
     "export": ("onnx|speechbrain MODEL OUT", "take a model elsewhere"),
-    "fetch": ("cryceleb|voxceleb1 FOLDER", "download CryCeleb2023 or VoxCeleb1"),
+    "fetch": ("cryceleb FOLDER", "download CryCeleb2023; voxceleb1: unpack VoxCeleb1"),
 }
 """Each command by its name: what it is given, and what it does. `init-corpus` is init_corpus.py."""
 
