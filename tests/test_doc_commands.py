@@ -139,8 +139,8 @@ COMMANDS = [
     for command in documented()
     if not any(re.match(rf"(?:[A-Z_]+=\S* )*{pattern}", command) for pattern, *_ in ELSEWHERE)
 ]
-# two runs must have been made
-COMMANDS.sort(key=lambda command: command.startswith("bodysounds compare"))
+# two runs must have been made; those of a corpus are, right before it
+COMMANDS.sort(key=lambda c: c.startswith("bodysounds compare") and "--corpus" not in c)
 
 
 def merge(into: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
