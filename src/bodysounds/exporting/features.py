@@ -14,7 +14,7 @@ from bodysounds.audio.stft_image import CHANNELS, FLOOR, StftImage, min_max, per
 from bodysounds.audio.waveform import Waveform
 from bodysounds.audio.yamnet_log_mel import YamnetLogMel
 from bodysounds.exporting.fills import filled
-from bodysounds.exporting.more_features import LogMelFeatures, YamnetFeatures
+from bodysounds.exporting.log_mel_features import LogMelFeatures, YamnetFeatures
 from bodysounds.exporting.spectrum import ExactPowers, Powers, used_bins, windowed
 
 
